@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nouns of the pipe: what is scanned, what is found in it, where it came from, what was missed.
+
+All of them are named tuples: immutable, and cheap to import (a dataclass drags in `inspect`, a fifth
+of the time a pre-commit run may take). Git paths and contents are bytes until a report decodes them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal, NamedTuple, NoReturn, Protocol
+
+Confidence = Literal["low", "medium", "high", "proven"]
+Severity = Literal["low", "medium", "high", "critical"]
+Family = Literal["secret", "sops"]
+
+# Weakest first, so that an index is a rank.
+CONFIDENCES: Final[tuple[Confidence, ...]] = ("low", "medium", "high", "proven")
+SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
+
+
+class Secret:
+    """A secret value that does not show itself: prints and formats as `<secret, N bytes>`.
+
+    `reveal()` is the only way to the bytes, so that every place which may leak them can be found
+    with grep. It refuses to be pickled.
+    """
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: bytes) -> None:
+        self.__value = value
+
+    def reveal(self) -> bytes:
+        """Return the raw value. The caller answers for where it goes."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return f"<secret, {len(self.__value)} bytes>"
+
+    __str__ = __repr__
+
+    def __format__(self, format_spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.reveal() == self.__value
+
+    def __hash__(self) -> int:
+        return hash(self.__value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+class Span(NamedTuple):
+    """Half-open byte offsets into a blob."""
+
+    start: int
+    end: int
+
+
+class Location(NamedTuple):
+    """Lines and columns from 1; columns in characters of the decoded line, the end exclusive."""
+
+    start_line: int
+    start_column: int
+    end_line: int
+    end_column: int
+
+
+class RuleInfo(NamedTuple):
+    """What a reader of a report must know of a rule, whoever checked it."""
+
+    id: str
+    name: str
+    severity: Severity
+    family: Family
+    help: str
+    references: tuple[str, ...] = ()
+
+
+class Provenance(NamedTuple):
+    """Where a version of a file came from.
+
+    `kind` is `commit`, `index`, `worktree`, `file`, `diff`, `stdin` or `unreachable` (an object in the
+    repository that no commit reaches). `commit` first brought this blob to its path; `author` is
+    `Name <address>`, `date` ISO 8601 with its zone (the author's date). `at_head` is None where there
+    is no HEAD to speak of. `order` ranks commits, ancestors first, to tell which version came first.
+    """
+
+    kind: str
+    commit: str | None = None
+    author: str | None = None
+    date: str | None = None
+    at_head: bool | None = None
+    order: int = 0
+
+
+class Place(NamedTuple):
+    """A path at which a blob stands, and how it got there.
+
+    A path that begins with `.git/` names an object rather than a file: `.git/commit/<id>` and
+    `.git/tag/<id>` for messages, `.git/blob/<id>` for a blob that no tree names.
+    """
+
+    path: bytes
+    provenance: Provenance
+
+
+class Blob(NamedTuple):
+    """One piece of content to scan, whole.
+
+    `id` is git's object id in hex, or None for what is not a git object. `place` is None where the
+    source learns paths only for what has findings (`Source.trace`). `lines` gives each line of `data`
+    its number in the real file, negative where the line is there as context only (a diff's hunks);
+    None means lines count from 1 and all of them matter.
+    """
+
+    data: bytes
+    id: str | None
+    place: Place | None
+    lines: tuple[int, ...] | None = None
+
+
+class Gap(NamedTuple):
+    """Something that was not scanned: `kind` from `GAP_KINDS`, `what` as people would name it."""
+
+    kind: str
+    what: str
+    reason: str
+    count: int = 1
+
+
+# kind: (makes the run incomplete, what it means)
+GAP_KINDS: Final[Mapping[str, tuple[bool, str]]] = {
+    "shallow": (True, "history beyond a shallow boundary is not in this clone"),
+    "promised": (True, "objects of a partial clone that were never fetched"),
+    "missing": (True, "objects that the repository names and does not have"),
+    "corrupt": (True, "objects, packs or trees that git cannot read"),
+    "unreadable": (True, "files that could not be opened or read"),
+    "oversize": (True, "content larger than --max-blob"),
+    "undecodable": (True, "an archive or encoding that could not be opened"),
+    "budget": (True, "decoding or unpacking stopped at its budget"),
+    "timeout": (True, "the time limit --timeout was reached"),
+    "unmerged": (True, "paths with unresolved merge conflicts in the index"),
+    "rule": (True, "a rule gave up on a piece of content"),
+    "submodule": (False, "submodules, which are repositories of their own"),
+    "special": (False, "sockets, devices and pipes, which hold no content"),
+}
+
+
+class Source(Protocol):
+    """One way to come by content. `gaps` and `commits` are complete once `blobs` is exhausted."""
+
+    gaps: list[Gap]
+    commits: int
+
+    def blobs(self) -> Iterator[Blob]:
+        """Yield everything that was asked for, each piece once."""
+        ...
+
+    def previous(self, blob: Blob) -> Iterator[bytes]:
+        """Yield the versions that a change replaced; a secret that one of them has is not new."""
+        ...
+
+    def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
+        """Return the places of blobs that were yielded without one."""
+        ...
+
+
+class Suppression(NamedTuple):
+    """Why a finding does not count: `kind` is `inline`, `allowlist` or `baseline`."""
+
+    kind: str
+    reason: str
+
+
+class Finding(NamedTuple):
+    """One secret in one place, with everything a report needs, so that reports open no file.
+
+    `excerpt` is the source line with every known secret in it redacted, cut to a readable length.
+    `first` is where this secret first stood at this path; `provenance` belongs to the version that
+    `location` and `blob` speak of (the one at HEAD if it is still there).
+    """
+
+    rule: RuleInfo
+    confidence: Confidence
+    reason: str
+    path: bytes
+    location: Location
+    fingerprint: str
+    secret: Secret
+    redacted: str
+    excerpt: str
+    blob: str | None
+    provenance: Provenance
+    first: Provenance
+    occurrences: int = 1
+    decoded_from: tuple[str, ...] = ()
+    suppression: Suppression | None = None
+
+
+class Stats(NamedTuple):
+    """What was read, in numbers. `files` counts content that came from disk rather than from git."""
+
+    blobs: int
+    bytes: int
+    files: int
+    commits: int
+    seconds: float
+
+
+class ScanResult(NamedTuple):
+    """The outcome of a run: findings in a stable order, what was missed, and the counts.
+
+    `notices` are remarks for people: expired or unused baseline entries and the like. `rules` are
+    those of the run, for reports that list them.
+    """
+
+    target: str
+    findings: tuple[Finding, ...]
+    gaps: tuple[Gap, ...]
+    allowed_gaps: frozenset[str]
+    stats: Stats
+    notices: tuple[str, ...]
+    ruleset: str
+    rules: tuple[RuleInfo, ...]
+    fail_on: Confidence | Literal["never"]
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was asked for was scanned, but for gaps allowed by name."""
+        return not any(GAP_KINDS[gap.kind][0] and gap.kind not in self.allowed_gaps for gap in self.gaps)
+
+    def fails(self, finding: Finding) -> bool:
+        """Whether this finding is open and at or over the level that fails the gate."""
+        if finding.suppression is not None or self.fail_on == "never":
+            return False
+        return CONFIDENCES.index(finding.confidence) >= CONFIDENCES.index(self.fail_on)
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 1 findings, 3 incomplete; findings win, as who tolerates 3 must not tolerate 1."""
+        if any(map(self.fails, self.findings)):
+            return 1
+        return 0 if self.complete else 3
