@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The prefilter's half of a pattern: its beginning, cut shortly after the first literals.
+
+Hyperscan compiles a hundred whole patterns in a second and a hundred beginnings in hundredths of
+one; a first run in a CI job has no cache, so compile time is start-up time. A beginning is a
+necessary condition: every match of the pattern starts with a match of it. Look-around and anchors
+are dropped (all of them only narrow), repeats are capped, groups lose their names.
+
+The pattern is read with the parser of Python's own `re`, so there is no second grammar to keep.
+"""
+
+import re._constants as c  # type: ignore[import-not-found]
+import re._parser as parser  # type: ignore[import-not-found]
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+# A literal of this many characters is rare enough to look for.
+LITERAL: Final = 3
+# Characters kept after the literal: each divides the false hits by the size of its class.
+TAIL: Final = 8
+# A repeated group of at most this many characters in all is kept whole.
+SMALL: Final = 40
+
+
+class Anchor(NamedTuple):
+    """What Hyperscan looks for: an expression, and the least and greatest length of its matches.
+
+    A hit that ends at `end` belongs to a match of the whole pattern that starts between
+    `end - longest` and `end - shortest`.
+    """
+
+    expression: str
+    shortest: int
+    longest: int
+
+
+class Width(NamedTuple):
+    """The least and greatest length, in bytes, of a whole pattern's matches."""
+
+    shortest: int
+    longest: int
+
+
+def width(pattern: str) -> Width:
+    """Return the length bounds of a pattern's matches; unbounded ones are enormous."""
+    low, high = parser.parse(pattern).getwidth()
+    return Width(int(low), int(high))
+
+
+def anchor(pattern: str) -> Anchor:
+    """Cut a pattern to its anchor.
+
+    Raises `ValueError` where the pattern has no literal of `LITERAL` characters to be found by.
+    """
+    items = list(parser.parse(pattern))
+    # Whether an optional beginning is there or not does not change where a hit ends.
+    skipped = 0
+    while items and items[0][0] in (c.MAX_REPEAT, c.MIN_REPEAT) and items[0][1][0] == 0:
+        skipped += _longest(items[:1])
+        del items[0]
+    cut = _Cut()
+    cut.sequence(items)
+    if not cut.anchored:
+        raise ValueError(f"no literal of at least {LITERAL} characters in every match")
+    expression = "".join(cut.parts)
+    low, high = parser.parse(expression).getwidth()
+    return Anchor(expression, int(low), int(high) + skipped)
+
+
+class _Cut:
+    """Emits a pattern item by item until the anchor is long enough; `done` says that it is."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.run = 0  # length of the literal run that ends here
+        self.anchored = False
+        self.tail = TAIL  # characters still wanted after the literal
+        self.done = False
+
+    def sequence(self, items: Sequence[tuple[Any, Any]]) -> None:
+        for op, value in items:
+            if self.done:
+                return
+            self._item(op, value)
+
+    def _item(self, op: Any, value: Any) -> None:
+        if op is c.LITERAL:
+            self._literal(value)
+        elif op in (c.NOT_LITERAL, c.IN, c.ANY):
+            self._single(_class(op, value))
+        elif op is c.SUBPATTERN:
+            self.sequence(list(value[3]))
+        elif op is c.ATOMIC_GROUP:
+            self.sequence(list(value))
+        elif op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+            self._repeat(*value)
+        elif op is c.BRANCH:
+            self._branch(value[1])
+        elif op is c.AT:
+            if value is c.AT_BOUNDARY:
+                self.parts.append(r"\b")
+        elif op in (c.ASSERT, c.ASSERT_NOT):
+            pass  # narrows only
+        else:
+            raise ValueError(f"{str(op).lower()} cannot be used in a rule")
+
+    def _literal(self, code: int) -> None:
+        # The rest of a literal run costs nothing: the longer, the rarer.
+        if self.anchored and not self.run:
+            self._spend(1)
+        self.parts.append(_escape(code))
+        self.run += 1
+        if self.run >= LITERAL:
+            self.anchored = True
+
+    def _single(self, expression: str) -> None:
+        self.parts.append(expression)
+        self.run = 0
+        if self.anchored:
+            self._spend(1)
+
+    def _spend(self, count: int) -> None:
+        self.tail -= count
+        self.done = self.tail <= 0
+
+    def _repeat(self, low: int, high: int, body: Any) -> None:
+        items = list(body)
+        simple = len(items) == 1 and items[0][0] in (c.LITERAL, c.NOT_LITERAL, c.IN, c.ANY)
+        if self.anchored:
+            if simple and low >= self.tail:
+                self.parts.append(_one(*items[0]) + _count(self.tail, self.tail))
+                self.done = True
+                return
+            if simple and low >= LITERAL and high > low:
+                self.parts.append(_one(*items[0]) + _count(low, low))
+                self.done = True
+                return
+            if not simple and _longest(items) * high > SMALL:
+                # Costly to carry on with, and the literals are found already.
+                self.done = True
+                return
+        if low == high == 1:
+            self.sequence(items)
+            return
+        self.run = 0
+        self.parts.append(_whole(items) + _count(low, high))
+        if self.anchored:
+            self._spend(low)
+        elif low and len(items) >= LITERAL and all(op is c.LITERAL for op, _ in items):
+            self.anchored = True
+
+    def _branch(self, branches: Sequence[Any]) -> None:
+        cuts = []
+        for branch in branches:
+            cut = _Cut()
+            cut.anchored, cut.tail = self.anchored, self.tail
+            cut.run = 0
+            cut.sequence(list(branch))
+            cuts.append(cut)
+        self.parts.append("(?:" + "|".join("".join(cut.parts) for cut in cuts) + ")")
+        self.run = 0
+        self.anchored = all(cut.anchored for cut in cuts)
+        self.tail = max(cut.tail for cut in cuts)
+        # An alternative that was cut cannot be followed by what follows the whole of it.
+        self.done = any(cut.done for cut in cuts)
+
+
+def _longest(items: Sequence[tuple[Any, Any]]) -> int:
+    return int(parser.parse("".join(_one(op, value) for op, value in items)).getwidth()[1])
+
+
+def _whole(items: Sequence[tuple[Any, Any]]) -> str:
+    """Return items unabridged, as one unit that a count can follow."""
+    if len(items) == 1 and items[0][0] in (c.LITERAL, c.NOT_LITERAL, c.IN, c.ANY):
+        return _one(*items[0])
+    return "(?:" + "".join(_one(op, value) for op, value in items) + ")"
+
+
+def _one(op: Any, value: Any) -> str:
+    if op is c.LITERAL:
+        return _escape(value)
+    if op in (c.NOT_LITERAL, c.IN, c.ANY):
+        return _class(op, value)
+    if op is c.SUBPATTERN:
+        return _whole(list(value[3]))
+    if op is c.ATOMIC_GROUP:
+        return _whole(list(value))
+    if op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+        return _whole(list(value[2])) + _count(value[0], value[1])
+    if op is c.BRANCH:
+        return "(?:" + "|".join("".join(_one(*item) for item in branch) for branch in value[1]) + ")"
+    if op is c.AT:
+        return r"\b" if value is c.AT_BOUNDARY else ""
+    if op in (c.ASSERT, c.ASSERT_NOT):
+        return ""
+    raise ValueError(f"{str(op).lower()} cannot be used in a rule")
+
+
+def _count(low: int, high: int) -> str:
+    if high is c.MAXREPEAT:
+        return f"{{{low},}}"
+    return f"{{{low}}}" if low == high else f"{{{low},{high}}}"
+
+
+def _escape(code: int) -> str:
+    char = chr(code)
+    return char if char.isalnum() and code < 128 else f"\\x{code:02x}"
+
+
+_CATEGORIES: Final = {
+    c.CATEGORY_DIGIT: r"\d",
+    c.CATEGORY_NOT_DIGIT: r"\D",
+    c.CATEGORY_SPACE: r"\s",
+    c.CATEGORY_NOT_SPACE: r"\S",
+    c.CATEGORY_WORD: r"\w",
+    c.CATEGORY_NOT_WORD: r"\W",
+}
+
+
+def _class(op: Any, value: Any) -> str:
+    if op is c.ANY:
+        return r"[^\n]"
+    if op is c.NOT_LITERAL:
+        return f"[^{_escape(value)}]"
+    parts = []
+    for kind, item in value:
+        if kind is c.NEGATE:
+            parts.append("^")
+        elif kind is c.LITERAL:
+            parts.append(_escape(item))
+        elif kind is c.RANGE:
+            parts.append(f"{_escape(item[0])}-{_escape(item[1])}")
+        elif kind is c.CATEGORY:
+            parts.append(_CATEGORIES[item])
+    return "[" + "".join(parts) + "]"

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The third stage: is what a pattern matched a secret, and how sure is that?
+
+The judge sees the value and a window around it, never the path, so that one verdict holds for every
+place at which a blob stands, and for every version that carries the same lines.
+"""
+
+import functools
+import math
+import re
+from collections import Counter
+from typing import Final, NamedTuple
+
+from scanner.detect.proof import PROOFS
+from scanner.detect.rules import Rule
+from scanner.model import Confidence
+
+NEAR_BYTES: Final = 200
+
+
+class Verdict(NamedTuple):
+    """`confidence` is None for what is no secret; the reason is given either way."""
+
+    confidence: Confidence | None
+    reason: str
+
+
+def entropy(value: bytes) -> float:
+    """Return the Shannon entropy of the value's bytes, in bits per byte."""
+    total = len(value)
+    return -sum(n / total * math.log2(n / total) for n in Counter(value).values()) if total else 0.0
+
+
+def judge(rule: Rule, value: bytes, window: bytes) -> Verdict:
+    """Weigh a confirmed match; `window` reaches at least `NEAR_BYTES` before and after the value where content does."""
+    for expression in rule.allow:
+        if _compiled(expression).fullmatch(value):
+            return Verdict(None, f"the rule allows values like /{expression}/")
+    reason = placeholder(value)
+    if reason:
+        return Verdict(None, reason)
+    if rule.near and not _compiled(rule.near).search(window):
+        return Verdict(None, f"nothing like /{rule.near}/ stands near it")
+    confidence, reasons = rule.confidence, [_BELIEF[rule.confidence]]
+    if rule.entropy:
+        bits = entropy(value)
+        if bits < rule.entropy:
+            return Verdict(None, f"entropy {bits:.1f} bits per character, below {rule.entropy:.1f}")
+        reasons.append(f"entropy {bits:.1f} bits per character")
+    if rule.proof:
+        outcome, why = PROOFS[rule.proof](value)
+        if outcome == "refuted":
+            return Verdict(None, why)
+        if outcome == "proven":
+            confidence, reasons = "proven", []
+        elif outcome == "doubtful":
+            confidence = "low"
+        reasons.append(why)
+    return Verdict(confidence, "; ".join(reasons))
+
+
+_BELIEF: Final = {
+    "high": "the format is unmistakable",
+    "medium": "format and context fit",
+    "low": "the shape fits",
+}
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(expression: str) -> re.Pattern[bytes]:
+    return re.compile(expression.encode(), re.IGNORECASE)
+
+
+# Written out where a value is wanted later: shells, templates, CI systems, secret managers.
+_REFERENCE: Final = re.compile(
+    rb"\$[({A-Za-z_].*|.*\$\{[^}]*\}.*|.*\{\{.*\}\}.*|.*<%.*|%[({].*|%[sdvq]|#\{.*|@@.*|ENC\[.*|<[^<>]{1,60}>|\[[a-z_ -]{1,60}\]"
+    rb"|(?:vault|op|secretref|ssm|azurekeyvault|gcp-secretmanager|keyring|doppler)://?.*|arn:aws.*"
+    rb"|(?:env|process\.env|os\.environ|os\.getenv|secrets|var|local|data|module|config|settings|self|this|params)[.(\[].*"
+    rb"|![A-Z][A-Za-z]{2,20} .*|AQICAH.*|-----BEGIN CERT.*",
+    re.DOTALL | re.IGNORECASE,
+)
+_DUMMY: Final = re.compile(
+    rb"example|placeholder|change.?me|replace.?(?:me|this|with)|insert.?(?:your|here)|redacted|dummy|sample.?(?:key|token|secret)"
+    rb"|your.?(?:api|own|key|token|secret|pass|access|account|app|client|domain|project|user)|(?:my|some|fake|test).?(?:secret|api.?key|token).?(?:here|key)?\Z"
+    rb"|not.?a.?(?:real|valid)|xxxx|\*\*\*\*|\.\.\.\.?\Z|----|____|1234567890|0123456789|abcdefgh|qwertyui|deadbeef.?deadbeef|lorem.?ipsum|\bTODO\b|\bFIXME\b",
+    re.IGNORECASE,
+)
+
+
+def placeholder(value: bytes) -> str:
+    """Return why a value only stands for a secret (a reference, a dummy), or nothing.
+
+    For long values such as keys only the beginning is read: random base64 spells any word in the end.
+    """
+    head = value[:200]
+    if _REFERENCE.fullmatch(head):
+        return "it refers to a value that is kept elsewhere"
+    if _DUMMY.search(head):
+        return "it is a placeholder"
+    if len(set(value)) <= max(2, len(value) // 16) and len(value) < 200:
+        return "it repeats the same few characters"
+    return ""

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The first stage: one Hyperscan pass that says where a rule may match, and the cache of its database.
+
+A cache entry is one file, named by the digest of everything it was made from (rule texts, this
+format, Sealgate, Hyperscan and Python versions) and begun by the SHA-256 of its content, which is
+checked before a byte of it is used: deserialising a damaged database can crash the process. It is
+written to a temporary name and renamed, so processes that start at once cannot see a half of it, and
+is only taken from a folder and a file that belong to this user and that nobody else may write. A
+database built for other processor features is refused by Hyperscan itself and built again.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import hyperscan
+
+from scanner import __version__
+from scanner.detect.rules import PackFile, Rule, dump_rules, load_rules, parse_rules
+from scanner.errors import ConfigError
+
+_FORMAT: Final = b"sealgate-rules-1"
+_MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
+
+
+class Reach(NamedTuple):
+    """How far a candidate's window goes: the anchor's length bounds and the longest whole match, in bytes."""
+
+    shortest: int
+    longest: int
+    match: int
+
+
+class RuleSet(NamedTuple):
+    """Rules ready to scan: `reaches` and Hyperscan's expression ids are in the order of `rules`."""
+
+    rules: tuple[Rule, ...]
+    reaches: tuple[Reach, ...]
+    digest: str
+    database: Any
+
+
+def load_ruleset(
+    packs: Sequence[PackFile], disabled: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> RuleSet:
+    """Return the rule set of these packs, from the cache in the user's cache folder where there is one.
+
+    Raises `ConfigError` for a rule that cannot be used, naming file, line and rule.
+    """
+    digest = _digest(packs, disabled)
+    folder = _cache_folder(environ or {})
+    ruleset = _read_cache(folder, digest) if folder else None
+    if ruleset is None:
+        ruleset = compile_ruleset(_enabled(load_rules(packs), disabled), digest)
+        if folder:
+            _write_cache(folder, ruleset)
+    return ruleset
+
+
+def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
+    """Build the database for these rules. Raises `ConfigError` naming the rule that does not compile."""
+    from scanner.detect.anchor import anchor, width
+
+    expressions: list[bytes] = []
+    reaches: list[Reach] = []
+    for rule in rules:
+        try:
+            cut = anchor(rule.pattern)
+        except ValueError as error:
+            raise ConfigError(f"rule {rule.id}: {error}", "see 'Patterns' in docs/rules.md") from None
+        expressions.append(cut.expression.encode())
+        reaches.append(Reach(cut.shortest, cut.longest, width(rule.pattern).longest))
+    flags = [hyperscan.HS_FLAG_CASELESS if rule.ignore_case else 0 for rule in rules]
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    try:
+        database.compile(expressions=expressions, ids=list(range(len(rules))), elements=len(rules), flags=flags)
+    except hyperscan.HyperscanError as error:
+        raise ConfigError(f"the prefilter does not compile: {error}", "run 'sealgate rules lint'") from None
+    return RuleSet(tuple(rules), tuple(reaches), digest, _ready(database))
+
+
+def _ready(database: Any) -> Any:
+    database.scratch = hyperscan.Scratch(database)
+    return database
+
+
+def _enabled(rules: Sequence[Rule], disabled: Sequence[str]) -> tuple[Rule, ...]:
+    ids = [rule.id for rule in rules]
+    for name in disabled:
+        if name not in ids:
+            from scanner.detect.rules import suggest
+
+            raise ConfigError(f"there is no rule {name!r} to disable", suggest(name, ids) or "see 'sealgate rules list'")
+    return tuple(rule for rule in rules if rule.id not in disabled)
+
+
+def _digest(packs: Sequence[PackFile], disabled: Sequence[str]) -> str:
+    made_of = hashlib.sha256(_FORMAT)
+    versions = f"{__version__} {hyperscan.__version__} {sys.version} {sys.platform}"
+    for part in (versions.encode(), *(name.encode() for name in sorted(disabled)), b"", *(pack.data for pack in packs)):
+        made_of.update(b"%d:" % len(part))
+        made_of.update(part)
+    return made_of.hexdigest()
+
+
+def _cache_folder(environ: Mapping[str, str]) -> str | None:
+    """Return the private cache folder, made where it is missing, or None where there can be none."""
+    base = environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):
+        home = environ.get("HOME") or environ.get("USERPROFILE") or ""
+        if not os.path.isabs(home):
+            return None
+        base = os.path.join(home, ".cache")
+    folder = os.path.join(base, "sealgate")
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        status = os.lstat(folder)
+    except OSError:
+        return None
+    return folder if _private(status) and os.path.isdir(folder) and not os.path.islink(folder) else None
+
+
+def _private(status: os.stat_result) -> bool:
+    """Whether only this user can have written here."""
+    if not hasattr(os, "getuid"):
+        return True
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def _read_cache(folder: str, digest: str) -> RuleSet | None:
+    try:
+        descriptor = os.open(os.path.join(folder, digest), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        with open(descriptor, "rb") as stream:
+            if not _private(os.fstat(descriptor)):
+                return None
+            content = stream.read(_MAX_CACHE_BYTES)
+        if hashlib.sha256(content[32:]).digest() != content[:32]:
+            return None
+        length = int.from_bytes(content[32:40], "big")
+        rules, reaches = json.loads(content[40 : 40 + length])
+        database = hyperscan.loadb(content[40 + length :], hyperscan.HS_MODE_BLOCK)
+        return RuleSet(parse_rules(rules), tuple(Reach(*reach) for reach in reaches), digest, _ready(database))
+    except (OSError, ValueError, TypeError, hyperscan.HyperscanError):
+        return None
+
+
+def _write_cache(folder: str, ruleset: RuleSet) -> None:
+    """Write the entry; whatever goes wrong, the scan goes on without a cache."""
+    try:
+        head = json.dumps([dump_rules(ruleset.rules), ruleset.reaches]).encode()
+        content = len(head).to_bytes(8, "big") + head + hyperscan.dumpb(ruleset.database)
+        temporary = os.path.join(folder, f".{ruleset.digest}.{os.getpid()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except (OSError, hyperscan.HyperscanError):
+        return
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(hashlib.sha256(content).digest() + content)
+        os.replace(temporary, os.path.join(folder, ruleset.digest))
+    except OSError:
+        os.unlink(temporary)

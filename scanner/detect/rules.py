@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rule packs: where they are, how an entry becomes a valid `Rule`, what is wrong with one that does not.
+
+The format is described in `docs/rules.md`. Reading YAML takes a hundred times longer than a small
+scan, so a loaded pack can be written to and read from plain JSON (`dump_rules`, `parse_rules`); the
+compiled form in `prefilter.py` keeps it beside the Hyperscan database.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, cast
+
+from scanner.errors import ConfigError
+from scanner.model import CONFIDENCES, SEVERITIES, Confidence, RuleInfo, Severity
+
+MAX_MATCH_BYTES: Final = 20_000
+
+
+class Rule(NamedTuple):
+    """One valid rule. `pattern` is text in Python's `re` syntax, meant for bytes."""
+
+    id: str
+    name: str
+    severity: Severity
+    confidence: Confidence
+    pattern: str
+    help: str
+    references: tuple[str, ...]
+    ignore_case: bool = False
+    entropy: float = 0.0
+    proof: str = ""
+    near: str = ""
+    allow: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    def info(self) -> RuleInfo:
+        """Return what reports tell of this rule."""
+        return RuleInfo(self.id, self.name, self.severity, "secret", self.help, self.references)
+
+
+class Vector(NamedTuple):
+    """One test vector of a rule: a template of content, and the path it is meant to stand at."""
+
+    rule_id: str
+    positive: bool
+    index: int
+    text: str
+    path: str
+
+
+class PackFile(NamedTuple):
+    """One rule file, read but not parsed: `name` is what error messages call it."""
+
+    name: str
+    data: bytes
+
+
+_REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
+_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "paths")
+_ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def builtin_directory() -> str:
+    """Return the folder of Sealgate's own rule packs: inside an installed package, or the checkout's."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    installed = os.path.join(package, "rules")
+    return installed if os.path.isdir(installed) else os.path.join(os.path.dirname(package), "rules")
+
+
+def read_packs(paths: Sequence[str]) -> tuple[PackFile, ...]:
+    """Read rule files and folders of them (`*.yaml`, `*.yml`, sorted), in the order given.
+
+    Raises `ConfigError` for a path that cannot be read and for a folder without rules.
+    """
+    packs: list[PackFile] = []
+    for path in paths:
+        try:
+            if os.path.isdir(path):
+                names = sorted(n for n in os.listdir(path) if n.endswith((".yaml", ".yml")))
+                if not names:
+                    raise ConfigError(f"no rule files in {path}", "a rule pack is a *.yaml file; see docs/rules.md")
+                files = [os.path.join(path, name) for name in names]
+            else:
+                files = [path]
+            for file in files:
+                with open(file, "rb") as stream:
+                    packs.append(PackFile(os.path.relpath(file) if len(paths) > 1 else file, stream.read()))
+        except OSError as error:
+            raise ConfigError(f"cannot read rules from {path}: {error.strerror}", "check --rules") from None
+    return tuple(packs)
+
+
+def load_rules(packs: Iterable[PackFile]) -> tuple[Rule, ...]:
+    """Parse and check rule files; a later rule with the id of an earlier one is an error.
+
+    Raises `ConfigError` that names file, line and rule id.
+    """
+    rules: dict[str, Rule] = {}
+    for pack in packs:
+        for line, entry in _entries(pack):
+            rule = _rule(entry, f"{pack.name}:{line}")
+            if rule.id in rules:
+                raise ConfigError(f"{pack.name}:{line}: rule {rule.id} is defined twice", "give each rule its own id")
+            rules[rule.id] = rule
+    return tuple(rules.values())
+
+
+def load_vectors(packs: Iterable[PackFile]) -> tuple[Vector, ...]:
+    """Return the test vectors of every rule, in order."""
+    return tuple(v for pack in packs for line, entry in _entries(pack) for v in _vectors(entry, f"{pack.name}:{line}"))
+
+
+def _entries(pack: PackFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    import yaml  # a tenth of the start-up time; not needed where the pack comes from the cache
+
+    loader = cast("Any", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    try:
+        node = yaml.compose(pack.data, Loader=loader)
+        document = yaml.load(pack.data, Loader=loader)  # noqa: S506  a safe loader, the C one where there is one
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{pack.name}:{mark.line + 1}" if mark else pack.name
+        raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', 'syntax')}", "see docs/rules.md") from None
+    if not isinstance(document, dict) or set(document) != {"rules"} or not isinstance(document["rules"], list):
+        raise ConfigError(f"{pack.name}: a rule file has one key, 'rules', with a list", "see docs/rules.md")
+    sequence = next(value for key, value in node.value if key.value == "rules")
+    for item, entry in zip(sequence.value, document["rules"], strict=True):
+        line = item.start_mark.line + 1
+        if not isinstance(entry, dict):
+            raise ConfigError(f"{pack.name}:{line}: a rule is a mapping", "see docs/rules.md")
+        yield line, entry
+
+
+def _rule(entry: Mapping[str, Any], where: str) -> Rule:
+    where = f"{where}: rule {entry.get('id', '(no id)')}"
+    known = (*_REQUIRED, *_OPTIONAL)
+    for key in entry:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {key!r}", suggest(str(key), known) or "see docs/rules.md")
+    for key in _REQUIRED:
+        if not entry.get(key):
+            raise ConfigError(f"{where}: {key!r} is missing", "see docs/rules.md")
+    _require(bool(_ID.fullmatch(str(entry["id"]))), where, "id must be lower case, digits and single hyphens")
+    _require(entry["severity"] in SEVERITIES, where, f"severity must be one of {', '.join(SEVERITIES)}")
+    _require(entry["confidence"] in CONFIDENCES[:3], where, f"confidence must be one of {', '.join(CONFIDENCES[:3])}")
+    for key in ("references", "allow", "paths"):
+        _require(_is_strings(entry.get(key, [])), where, f"{key} must be a list of strings")
+    _require(isinstance(entry.get("entropy", 0.0), int | float), where, "entropy must be a number")
+    for key in ("name", "pattern", "help", "proof", "near"):
+        _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
+    for expression in (entry["pattern"], entry.get("near", ""), *entry.get("allow", [])):
+        _check_expression(expression, where)
+    groups = re.compile(entry["pattern"].encode()).groupindex
+    _require("secret" in groups, where, "pattern needs a group (?P<secret>...)")
+    return Rule(
+        id=entry["id"],
+        name=entry["name"],
+        severity=entry["severity"],
+        confidence=entry["confidence"],
+        pattern=entry["pattern"],
+        help=" ".join(entry["help"].split()),
+        references=tuple(entry["references"]),
+        ignore_case=bool(entry.get("ignore_case", False)),
+        entropy=float(entry.get("entropy", 0.0)),
+        proof=entry.get("proof", ""),
+        near=entry.get("near", ""),
+        allow=tuple(entry.get("allow", ())),
+        paths=tuple(entry.get("paths", ())),
+    )
+
+
+def _require(condition: bool, where: str, message: str) -> None:
+    if not condition:
+        raise ConfigError(f"{where}: {message}", "see docs/rules.md")
+
+
+def _is_strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _check_expression(expression: str, where: str) -> None:
+    try:
+        re.compile(expression.encode("ascii"))
+    except UnicodeEncodeError:
+        raise ConfigError(f"{where}: patterns are written in ASCII", "escape bytes as \\xNN") from None
+    except re.error as error:
+        raise ConfigError(f"{where}: not a regular expression: {error.msg}", f"at position {error.pos}") from None
+
+
+def _vectors(entry: Mapping[str, Any], where: str) -> Iterator[Vector]:
+    for kind in ("positive", "negative"):
+        items = entry.get(kind)
+        if not isinstance(items, list):
+            raise ConfigError(f"{where}: rule {entry.get('id')}: {kind} must be a list", "see docs/rules.md")
+        for index, item in enumerate(items):
+            path, text = (item.get("path", ""), item.get("text", "")) if isinstance(item, dict) else ("", item)
+            if not isinstance(text, str) or not text or not isinstance(path, str):
+                message = f"{where}: rule {entry.get('id')}: {kind} vector {index + 1} must be text"
+                raise ConfigError(message, "quote it; a path goes into a mapping with path and text")
+            yield Vector(str(entry["id"]), kind == "positive", index, text, path)
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return `did you mean 'x'?` for the nearest known word, or nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def dump_rules(rules: Sequence[Rule]) -> list[list[object]]:
+    """Return rules as plain JSON values, for `parse_rules`."""
+    return [list(rule) for rule in rules]
+
+
+def parse_rules(dumped: Sequence[Sequence[Any]]) -> tuple[Rule, ...]:
+    """Return the rules that `dump_rules` wrote. Trusts its input: it comes from a checked cache."""
+    return tuple(Rule(*(tuple(v) if isinstance(v, list) else v for v in values)) for values in dumped)

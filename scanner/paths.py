@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Globs over repository paths, the same in rules, configuration and baselines.
+
+`*` and `?` stop at a slash, `**` does not; a glob without a slash is compared with the file's name; a
+glob that ends in a slash stands for everything below that folder.
+"""
+
+import functools
+import re
+
+
+def glob_matches(globs: tuple[str, ...], path: bytes) -> bool:
+    """Whether one of the globs matches this path (relative to the target, slashes as separators)."""
+    text = path.decode("utf-8", "surrogateescape")
+    name = text.rpartition("/")[2]
+    return any(_compiled(glob).fullmatch(text if "/" in glob else name) for glob in globs)
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(glob: str) -> re.Pattern[str]:
+    if glob.endswith("/"):
+        glob += "**"
+    parts = []
+    for token in re.findall(r"\*\*/|\*\*|\*|\?|\[!?[^]]+\]|.", glob, re.DOTALL):
+        if token == "**/":
+            parts.append("(?:.*/)?")
+        elif token == "**":
+            parts.append(".*")
+        elif token == "*":
+            parts.append("[^/]*")
+        elif token == "?":
+            parts.append("[^/]")
+        elif len(token) > 1:
+            parts.append("[" + token[1:-1].replace("!", "^", 1).replace("\\", "\\\\") + "]")
+        else:
+            parts.append(re.escape(token))
+    return re.compile("".join(parts), re.DOTALL)
