@@ -32,9 +32,34 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def log_safe(text: str) -> str:
+    r"""Return `one_line(text)` without anything that a CI system would take from its log as a command.
+
+    GitHub's runner and Azure's agent read their job's output: `::name::` at the start of a line (after
+    white space, too), and `##[name]`, `##vso[name]`, `##teamcity[name]` anywhere in it. The character that
+    makes it a command becomes its escape: `\x3a`, `\x5b`.
+    """
+    text = one_line(text)
+    if text.lstrip().startswith("::"):
+        text = text.replace(":", r"\x3a", 1)
+    # Every bracket after the first `##`, whatever word stands between: agents differ in what they accept.
+    before, marker, after = text.partition("##")
+    return before + marker + after.replace("[", r"\x5b") if marker else text
+
+
+def replace_surrogates(text: str) -> str:
+    r"""Return the text with each lone surrogate as `\udcNN`, so that it can be encoded."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def shorten(text: str, width: int) -> str:
     """Return the text cut to `width` characters, the cut shown by an ellipsis."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def short_id(object_id: str) -> str:
+    """Return a git object id as people quote it: ten digits, enough for repositories of any size seen."""
+    return object_id[:10]
 
 
 def plural(count: int, noun: str) -> str:

@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple
 
 # A literal of this many characters is rare enough to look for.
 LITERAL: Final = 3
+# A class of at most this many characters counts as one in a literal run.
+FEW: Final = 8
 # Characters kept after the literal: each divides the false hits by the size of its class.
 TAIL: Final = 8
 # A repeated group of at most this many characters in all is kept whole.
@@ -52,12 +54,7 @@ def anchor(pattern: str) -> Anchor:
 
     Raises `ValueError` where the pattern has no literal of `LITERAL` characters to be found by.
     """
-    items = list(parser.parse(pattern))
-    # Whether an optional beginning is there or not does not change where a hit ends.
-    skipped = 0
-    while items and items[0][0] in (c.MAX_REPEAT, c.MIN_REPEAT) and items[0][1][0] == 0:
-        skipped += _longest(items[:1])
-        del items[0]
+    items, skipped = _skip_optional(list(parser.parse(pattern)))
     cut = _Cut()
     cut.sequence(items)
     if not cut.anchored:
@@ -65,6 +62,21 @@ def anchor(pattern: str) -> Anchor:
     expression = "".join(cut.parts)
     low, high = parser.parse(expression).getwidth()
     return Anchor(expression, int(low), int(high) + skipped)
+
+
+def _skip_optional(items: list[tuple[Any, Any]]) -> tuple[list[tuple[Any, Any]], int]:
+    """Drop an optional beginning and return its greatest length: it does not change where a hit ends."""
+    skipped = 0
+    while items:
+        op, value = items[0]
+        if op is c.SUBPATTERN:
+            items[:1] = list(value[3])
+        elif op in (c.MAX_REPEAT, c.MIN_REPEAT) and value[0] == 0:
+            skipped += _longest(items[:1])
+            del items[0]
+        else:
+            break
+    return items, skipped
 
 
 class _Cut:
@@ -87,7 +99,7 @@ class _Cut:
         if op is c.LITERAL:
             self._literal(value)
         elif op in (c.NOT_LITERAL, c.IN, c.ANY):
-            self._single(_class(op, value))
+            self._single(_class(op, value), literal=op is c.IN and _choices(value) <= FEW)
         elif op is c.SUBPATTERN:
             self.sequence(list(value[3]))
         elif op is c.ATOMIC_GROUP:
@@ -113,11 +125,13 @@ class _Cut:
         if self.run >= LITERAL:
             self.anchored = True
 
-    def _single(self, expression: str) -> None:
-        self.parts.append(expression)
-        self.run = 0
-        if self.anchored:
+    def _single(self, expression: str, *, literal: bool) -> None:
+        """Emit a class; one of few characters goes on with a literal run, as in `xox[bp]-`."""
+        if self.anchored and not (literal and self.run):
             self._spend(1)
+        self.parts.append(expression)
+        self.run = self.run + 1 if literal else 0
+        self.anchored = self.anchored or self.run >= LITERAL
 
     def _spend(self, count: int) -> None:
         self.tail -= count
@@ -154,15 +168,23 @@ class _Cut:
         for branch in branches:
             cut = _Cut()
             cut.anchored, cut.tail = self.anchored, self.tail
-            cut.run = 0
+            cut.run = self.run
             cut.sequence(list(branch))
             cuts.append(cut)
         self.parts.append("(?:" + "|".join("".join(cut.parts) for cut in cuts) + ")")
-        self.run = 0
+        self.run = min(cut.run for cut in cuts)
         self.anchored = all(cut.anchored for cut in cuts)
         self.tail = max(cut.tail for cut in cuts)
         # An alternative that was cut cannot be followed by what follows the whole of it.
         self.done = any(cut.done for cut in cuts)
+
+
+def _choices(members: Sequence[tuple[Any, Any]]) -> int:
+    """Return how many characters a class stands for; a negated or named class for very many."""
+    count = 0
+    for kind, item in members:
+        count += 1 if kind is c.LITERAL else item[1] - item[0] + 1 if kind is c.RANGE else 256
+    return count
 
 
 def _longest(items: Sequence[tuple[Any, Any]]) -> int:

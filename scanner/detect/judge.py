@@ -82,7 +82,7 @@ _REFERENCE: Final = re.compile(
 _DUMMY: Final = re.compile(
     rb"example|placeholder|change.?me|replace.?(?:me|this|with)|insert.?(?:your|here)|redacted|dummy|sample.?(?:key|token|secret)"
     rb"|your.?(?:api|own|key|token|secret|pass|access|account|app|client|domain|project|user)|(?:my|some|fake|test).?(?:secret|api.?key|token).?(?:here|key)?\Z"
-    rb"|not.?a.?(?:real|valid)|xxxx|\*\*\*\*|\.\.\.\.?\Z|----|____|1234567890|0123456789|abcdefgh|qwertyui|deadbeef.?deadbeef|lorem.?ipsum|\bTODO\b|\bFIXME\b",
+    rb"|not.?a.?(?:real|valid)|xxxx|\*\*\*\*|\.\.\.\.?\Z|1234567890|0123456789|abcdefgh|qwertyui|deadbeef.?deadbeef|lorem.?ipsum|\bTODO\b|\bFIXME\b",
     re.IGNORECASE,
 )
 

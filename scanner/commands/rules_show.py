@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Show one rule: its pattern, what it asks of a value, what to do when it fires."""
+
+import argparse
+from collections.abc import Mapping
+
+from scanner.commands.rules_list import add_rules_option
+from scanner.detect.anchor import anchor
+from scanner.detect.rules import builtin_directory, load_rules, read_packs, suggest
+from scanner.errors import ConfigError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("id", metavar="ID", help="the rule's id")
+    add_rules_option(parser)
+
+
+def run(options: argparse.Namespace, _environ: Mapping[str, str]) -> int:
+    """Print the rule."""
+    rules = {rule.id: rule for rule in load_rules(read_packs([builtin_directory(), *options.rules]))}
+    rule = rules.get(options.id)
+    if rule is None:
+        raise ConfigError(f"there is no rule {options.id!r}", suggest(options.id, rules) or "see 'sealgate rules list'")
+    for field, value in rule._asdict().items():
+        if isinstance(value, tuple):
+            for item in value:
+                print(f"{field + ':':<12} {item}")
+        elif value:
+            print(f"{field + ':':<12} {value}")
+    print(f"{'prefilter:':<12} {anchor(rule.pattern).expression}")
+    return 0

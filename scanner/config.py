@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings: flag, then `SEALGATE_*`, then the configuration file, then the default; first one wins.
+
+The file is `.sealgate.yaml` at the root of what is scanned, or `[tool.sealgate]` in its
+`pyproject.toml`, or the one that `--config` or `SEALGATE_CONFIG` names. A key that is not known is an
+error: a misspelt allowlist that silently does nothing is worse than a failed run.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, cast
+
+from scanner.errors import ConfigError
+from scanner.model import CONFIDENCES, GAP_KINDS
+from scanner.triage import Allow
+
+FILE_NAME: Final = ".sealgate.yaml"
+BASELINE_NAME: Final = ".sealgate-baseline.jsonl"
+LEVELS: Final = (*CONFIDENCES[::-1], "never")
+
+# Reads a file by its path from the root of what is scanned; None where there is no such file.
+ReadFile = Callable[[str], bytes | None]
+
+
+class Settings(NamedTuple):
+    """Everything that a flag, the environment or a file can set. Sizes in bytes; 0 seconds is no limit."""
+
+    fail_on: str = "medium"
+    max_blob: int = 128 * 1024 * 1024
+    timeout: float = 0.0
+    baseline: str = ""
+    rules: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    allow_gap: tuple[str, ...] = ()
+    allow: tuple[Allow, ...] = ()
+    config: str = ""
+
+
+def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], read: ReadFile) -> Settings:
+    """Merge flags (None where not given), environment and file. Raises `ConfigError`."""
+    values: dict[str, Any] = {}
+    name = flags.get("config") or environ.get("SEALGATE_CONFIG") or ""
+    values.update(_read_named(name) if name else _read_found(read))
+    for key in ("fail_on", "max_blob", "timeout", "baseline", "rules", "allow_gap"):
+        text = environ.get(f"SEALGATE_{key.upper()}")
+        if text:
+            parts = text.split(",") if key in ("rules", "allow_gap") else text
+            values[key] = _PARSERS[key](parts, f"SEALGATE_{key.upper()}")
+    for key, value in flags.items():
+        if value not in (None, [], ()) and key in Settings._fields:
+            flag = "--" + key.replace("_", "-")
+            values[key] = _PARSERS[key](value, flag) if key in _PARSERS else value
+    return Settings(**values)
+
+
+def _read_named(name: str) -> dict[str, Any]:
+    try:
+        with open(name, "rb") as stream:
+            data = stream.read()
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {name}: {error.strerror}", "check --config") from None
+    return _parse_toml(data, name) if name.endswith(".toml") else _parse_yaml(data, name)
+
+
+def _read_found(read: ReadFile) -> dict[str, Any]:
+    data = read(FILE_NAME)
+    if data is not None:
+        return _parse_yaml(data, FILE_NAME)
+    if read(".sealgate.yml") is not None:
+        raise ConfigError("the configuration is called .sealgate.yml", f"rename it to {FILE_NAME}")
+    data = read("pyproject.toml")
+    # Most projects have one without a table of ours; the parser costs more than this look.
+    return _parse_toml(data, "pyproject.toml") if data is not None and b"tool.sealgate" in data else {}
+
+
+def _parse_yaml(data: bytes, name: str) -> dict[str, Any]:
+    import yaml  # a tenth of a hook's time; only where there is a configuration
+
+    try:
+        document = yaml.load(data, Loader=cast("Any", getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise ConfigError(f"{where}: not valid YAML", "see docs/configuration.md") from None
+    return parse_settings({} if document is None else document, name)
+
+
+def _parse_toml(data: bytes, name: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        document = tomllib.loads(data.decode("utf-8", "replace"))
+    except tomllib.TOMLDecodeError:
+        raise ConfigError(f"{name}: not valid TOML", "see docs/configuration.md") from None
+    tool = document.get("tool", {})
+    return parse_settings(tool.get("sealgate", {}) if isinstance(tool, dict) else {}, f"{name}: tool.sealgate")
+
+
+def parse_settings(document: object, name: str) -> dict[str, Any]:
+    """Return the settings of a configuration document, checked. Raises `ConfigError` naming file and key."""
+    if not isinstance(document, dict):
+        raise ConfigError(f"{name}: a configuration is a mapping", "see docs/configuration.md")
+    values = {}
+    for key, value in document.items():
+        if key not in _PARSERS:
+            raise _unknown(f"{name}: unknown key {key!r}", str(key), _PARSERS)
+        values[key] = _PARSERS[key](value, f"{name}: {key}")
+    return values
+
+
+def _unknown(message: str, word: str, known: Mapping[str, object]) -> ConfigError:
+    from scanner.detect.rules import suggest
+
+    return ConfigError(message, suggest(word, known) or f"known: {', '.join(known)}")
+
+
+def _parse_level(value: object, where: str) -> str:
+    if value not in LEVELS:
+        raise ConfigError(f"{where}: unknown level {str(value)!r}", f"one of {', '.join(LEVELS)}")
+    return str(value)
+
+
+_UNITS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+def _parse_size(value: object, where: str) -> int:
+    found = re.fullmatch(r"(\d{1,12})\s?([kmg]?)(?:i?b)?", str(value).lower())
+    if not found or isinstance(value, bool) or not int(found[1]):
+        raise ConfigError(f"{where}: not a size: {str(value)[:40]!r}", "write bytes or 500k, 20M, 1G")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _parse_seconds(value: object, where: str) -> float:
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s?(s|m|h|)", str(value).lower())
+    if not found or isinstance(value, bool):
+        raise ConfigError(f"{where}: not a time: {str(value)[:40]!r}", "write seconds or 30s, 10m, 1h")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _parse_text(value: object, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{where}: must be text", "see docs/configuration.md")
+    return value
+
+
+def _parse_texts(value: object, where: str) -> tuple[str, ...]:
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) and item for item in items):
+        raise ConfigError(f"{where}: must be a list of texts", "see docs/configuration.md")
+    return tuple(items)
+
+
+def _parse_gaps(value: object, where: str) -> tuple[str, ...]:
+    kinds = _parse_texts(value, where)
+    for kind in kinds:
+        if kind not in GAP_KINDS:
+            raise _unknown(f"{where}: there is no kind of gap {kind!r}", kind, GAP_KINDS)
+    return kinds
+
+
+_ALLOW_KEYS: Final = {"rule": 0, "path": 0, "fingerprint": 0, "reason": 0, "until": 0}
+
+
+def _parse_allows(value: object, where: str) -> tuple[Allow, ...]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{where}: must be a list of entries", "see docs/configuration.md")
+    return tuple(_parse_allow(entry, f"{where}[{index}]") for index, entry in enumerate(value, 1))
+
+
+def _parse_allow(entry: object, where: str) -> Allow:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{where}: an entry is a mapping", f"with {', '.join(_ALLOW_KEYS)}")
+    for key in entry:
+        if key not in _ALLOW_KEYS:
+            raise _unknown(f"{where}: unknown key {key!r}", str(key), _ALLOW_KEYS)
+    if not {"rule", "path", "fingerprint"} & set(entry):
+        raise ConfigError(f"{where}: would allow everything", "give it a rule, a path or a fingerprint")
+    until = str(entry.get("until", ""))
+    if until and not re.fullmatch(r"\d{4}-\d\d-\d\d", until):
+        raise ConfigError(f"{where}.until: must be a date", "write YYYY-MM-DD")
+    lists = [_parse_texts(entry.get(key, []), f"{where}.{key}") for key in ("rule", "path", "fingerprint")]
+    reason = _parse_text(entry["reason"], f"{where}.reason") if "reason" in entry else ""
+    return Allow(where, *lists, reason=reason, until=until)
+
+
+_PARSERS: Final[dict[str, Callable[[Any, str], Any]]] = {
+    "fail_on": _parse_level,
+    "max_blob": _parse_size,
+    "timeout": _parse_seconds,
+    "baseline": _parse_text,
+    "rules": _parse_texts,
+    "disable": _parse_texts,
+    "allow_gap": _parse_gaps,
+    "allow": _parse_allows,
+}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a valid rule: what would make it slow, wrong at its edges, or of no help to its reader."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from scanner.detect.anchor import anchor, width
+from scanner.detect.proof import PROOFS
+from scanner.detect.rules import MAX_MATCH_BYTES, Rule, Vector
+from scanner.errors import ConfigError
+
+# Anchors compile in well under a millisecond each; one that does not is read as a warning about its scan time too.
+_MAX_COMPILE_SECONDS: Final = 0.25
+_MAX_EXPRESSION: Final = 1200
+_KEPT_GROUPS: Final = {"secret", "key"}
+
+
+def lint(rules: Sequence[Rule], vectors: Sequence[Vector]) -> Iterator[str]:
+    """Yield complaints, each naming its rule."""
+    counts = Counter((vector.rule_id, vector.positive) for vector in vectors)
+    for rule in rules:
+        for complaint in (*_pattern(rule), *_texts(rule)):
+            yield f"rule {rule.id}: {complaint}"
+        if counts[rule.id, False] < 1 or counts[rule.id, True] < 1:
+            yield f"rule {rule.id}: needs a positive and a negative vector"
+
+
+def _pattern(rule: Rule) -> Iterator[str]:
+    try:
+        cut = anchor(rule.pattern)
+    except ValueError as error:
+        yield str(error)
+        return
+    if width(rule.pattern).longest > MAX_MATCH_BYTES:
+        yield f"the pattern is not bounded: a match may be longer than {MAX_MATCH_BYTES:,} bytes"
+    if len(cut.expression) > _MAX_EXPRESSION:
+        yield "the pattern's beginning is too large for the prefilter"
+    compiled = re.compile(rule.pattern.encode())
+    if set(compiled.groupindex) - _KEPT_GROUPS or compiled.groups > len(compiled.groupindex):
+        yield "capturing groups but 'secret' and 'key' are written (?:...)"
+    yield from _cost(rule)
+
+
+def _cost(rule: Rule) -> Iterator[str]:
+    from scanner.detect.prefilter import compile_ruleset
+
+    started = time.process_time()
+    try:
+        compile_ruleset([rule])
+    except ConfigError as error:
+        yield error.message
+    seconds = time.process_time() - started
+    if seconds > _MAX_COMPILE_SECONDS:
+        yield f"the prefilter needs {seconds:.2f} s for it: shorten what comes before the first literal"
+
+
+def _texts(rule: Rule) -> Iterator[str]:
+    if rule.proof and rule.proof not in PROOFS:
+        yield f"there is no proof {rule.proof!r}: one of {', '.join(PROOFS)}"
+    if rule.name.endswith(".") or not rule.name[0].isupper() and not rule.name[0].isdigit() and rule.name.split()[0] not in _LOWER:
+        yield "the name begins with a capital and has no full stop"
+    if len(rule.help) < 20 or not rule.help.endswith("."):
+        yield "the help says in whole sentences what to do on a leak"
+    for reference in rule.references:
+        if not reference.startswith("https://"):
+            yield f"not an https reference: {reference}"
+    if not 0 <= rule.entropy <= 6:
+        yield "entropy is in bits per character, 0 to 6"
+
+
+# Names that their owners write in lower case.
+_LOWER: Final = {"npm", "age", "crates.io", "htpasswd", "ngrok", "xAI", "fly.io", "curl", "pub.dev"}

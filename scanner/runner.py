@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From options to an exit code: settings, source, rules and triage are put together, run and reported.
+
+Every command that scans goes through here, so all of them read the same settings and reports the same way.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, cast
+
+from scanner.config import BASELINE_NAME, ReadFile, Settings, load_settings
+from scanner.detect.rules import builtin_directory, read_packs
+from scanner.errors import ConfigError
+from scanner.gate import Progress, ScanOptions, scan
+from scanner.model import ScanResult, Source
+from scanner.reports import REPORTS
+from scanner.reports.options import ReportOptions
+from scanner.triage import BaselineEntry, Triage
+
+if TYPE_CHECKING:
+    from scanner.detect.engine import Detector
+    from scanner.detect.prefilter import RuleSet
+    from scanner.git.repo import Repository
+
+_PROGRESS_SECONDS: Final = 0.2
+_CONFIG_BYTES: Final = 4 * 1024 * 1024
+
+
+class Target(NamedTuple):
+    """What TARGET is: `root` is where its settings are looked for, None where there is no such folder."""
+
+    path: str
+    repository: "Repository | None"
+    root: str | None
+
+
+def find_target(path: str, mode: str, environ: Mapping[str, str]) -> Target:
+    """Find out what TARGET names. Raises `ConfigError` for what is not there or does not fit the mode."""
+    if mode in ("stdin", "diff"):
+        return Target(path, None, ".")
+    if not os.path.lexists(path):
+        raise ConfigError(f"there is no {path}", "give a repository, a directory or a file")
+    if not os.path.isdir(path):
+        if mode in ("staged", "range"):
+            raise ConfigError(f"{path} is not a repository", f"--{mode} needs one")
+        return Target(path, None, os.path.dirname(path) or ".")
+    from scanner.git.repo import open_repository
+
+    repository = open_repository(path, environ=environ, search=mode in ("staged", "range"))
+    if repository is None:
+        if mode in ("staged", "range"):
+            raise ConfigError(f"{path} is not a git repository", f"--{mode} needs one")
+        return Target(path, None, path)
+    return Target(path, repository, repository.worktree)
+
+
+def read_file(target: Target) -> ReadFile:
+    """Return how to read a settings file: from disk, or from HEAD in a repository without a working tree."""
+
+    def read(name: str) -> bytes | None:
+        if target.root is None:
+            return _read_at_head(target.repository, name) if target.repository else None
+        try:
+            with open(os.path.join(target.root, name), "rb") as stream:
+                return stream.read(_CONFIG_BYTES)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ConfigError(f"cannot read {name}: {error.strerror}", "mend it or name another one") from None
+
+    return read
+
+
+def _read_at_head(repository: "Repository", name: str) -> bytes | None:
+    if repository.head is None:
+        return None
+    entry = repository.run("ls-tree", "-z", repository.head, "--", name)
+    return repository.run("cat-file", "blob", entry.split()[2].decode("ascii")) if entry else None
+
+
+def load_baseline(settings: Settings, read: ReadFile) -> tuple[BaselineEntry, ...]:
+    """Return the entries of the named baseline, or of the default one where there is one."""
+    if settings.baseline:
+        try:
+            with open(settings.baseline, "rb") as stream:
+                data: bytes | None = stream.read()
+        except OSError as error:
+            raise ConfigError(f"cannot read the baseline {settings.baseline}: {error.strerror}", "check --baseline") from None
+    else:
+        data = read(BASELINE_NAME)
+    if not data:
+        return ()
+    from scanner.baseline import parse_baseline
+
+    return parse_baseline(data, settings.baseline or BASELINE_NAME)
+
+
+def load_detector(settings: Settings, environ: Mapping[str, str]) -> "Detector":
+    """Return a detector for Sealgate's own rules and those of the settings."""
+    from scanner.detect.engine import Detector
+
+    return Detector(load_ruleset(settings, environ))
+
+
+def load_ruleset(settings: Settings, environ: Mapping[str, str]) -> "RuleSet":
+    """Return the rule set of Sealgate's own rules and those of the settings, compiled or from the cache."""
+    from scanner.detect.prefilter import load_ruleset as load
+
+    return load(read_packs([builtin_directory(), *settings.rules]), settings.disable, environ)
+
+
+def make_source(options: argparse.Namespace, mode: str, target: Target, settings: Settings) -> Source:
+    """Return the source that the options ask for."""
+    if mode == "stdin":
+        from scanner.sources.files import StreamSource
+
+        return StreamSource(sys.stdin.buffer, os.fsencode(options.name or "stdin"), settings.max_blob)
+    if mode == "diff":
+        from scanner.sources.diff import DiffSource
+
+        return DiffSource(_open_diff(options.diff), settings.max_blob)
+    if target.repository is None:
+        from scanner.sources.files import FileSource
+
+        return FileSource(target.path, settings.max_blob)
+    if mode == "staged":
+        from scanner.sources.staged import StagedSource
+
+        return StagedSource(target.repository, settings.max_blob)
+    if mode == "range":
+        from scanner.sources.commits import RangeSource
+
+        return RangeSource(target.repository, options.range, settings.max_blob)
+    if mode == "worktree":
+        from scanner.sources.files import WorktreeSource
+
+        return WorktreeSource(target.repository, settings.max_blob)
+    from scanner.sources.history import HistorySource
+
+    return HistorySource(target.repository, settings.max_blob)
+
+
+def _open_diff(name: str) -> Any:
+    if name == "-":
+        return sys.stdin.buffer
+    try:
+        return open(name, "rb")  # noqa: SIM115  the source reads it to its end, then the process ends
+    except OSError as error:
+        raise ConfigError(f"cannot read the diff {name}: {error.strerror}", "check --diff") from None
+
+
+class Run(NamedTuple):
+    """A finished scan, with what was put together for it."""
+
+    result: ScanResult
+    triage: Triage
+    settings: Settings
+    target: Target
+
+
+def run_scan(
+    options: argparse.Namespace,
+    environ: Mapping[str, str],
+    mode: str,
+    source: Source | None = None,
+    *,
+    with_baseline: bool = True,
+) -> Run:
+    """Scan what the options say, or the given source."""
+    target = find_target(options.target, mode, environ)
+    read = read_file(target)
+    settings = load_settings(vars(options), environ, read)
+    baseline = load_baseline(settings, read) if with_baseline else ()
+    triage = Triage(time.strftime("%Y-%m-%d", time.gmtime()), settings.allow, baseline)
+    detector = load_detector(settings, environ)
+    if source is None:
+        source = make_source(options, mode, target, settings)
+    scan_options = ScanOptions(
+        target=options.target,
+        fail_on=cast("Any", settings.fail_on),
+        allowed_gaps=frozenset(settings.allow_gap),
+        timeout_seconds=settings.timeout,
+        whole=mode == "auto" and target.repository is not None,
+    )
+    progress = _progress(options, environ)
+    try:
+        result = scan(source, detector, triage, scan_options, progress)
+    finally:
+        if progress:
+            sys.stderr.write("\r\x1b[K")
+    return Run(result, triage, settings, target)
+
+
+def _progress(options: argparse.Namespace, environ: Mapping[str, str]) -> Progress | None:
+    if options.no_progress or options.quiet or environ.get("CI") or not sys.stderr.isatty():
+        return None
+    started = last = time.monotonic()
+
+    def show(count: int, size_bytes: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PROGRESS_SECONDS:
+            last = now
+            sys.stderr.write(f"\r\x1b[Kscanning: {count:,} objects, {size_bytes / 1e6:,.0f} MB, {now - started:.0f} s")
+            sys.stderr.flush()
+
+    return show
+
+
+class ReportTarget(NamedTuple):
+    """One `--report`: the format and where it goes, `-` for standard output."""
+
+    format: str
+    file: str
+
+
+def parse_reports(values: Sequence[str] | None) -> tuple[ReportTarget, ...]:
+    """Return the reports asked for. Raises `ConfigError` for an unknown format or a file named twice."""
+    targets = []
+    for value in values or ["text"]:
+        name, separator, file = value.partition("=")
+        if name not in REPORTS:
+            from scanner.detect.rules import suggest
+
+            raise ConfigError(f"there is no report format {name!r}", suggest(name, REPORTS) or f"formats: {', '.join(REPORTS)}")
+        if separator and not file:
+            raise ConfigError(f"--report {value}: the file's name is missing", "write FORMAT=FILE, or FORMAT for standard output")
+        targets.append(ReportTarget(name, file or "-"))
+    files = [target.file for target in targets]
+    if len(set(files)) < len(files):
+        raise ConfigError("two reports cannot go to one place", "give each --report a file of its own")
+    return tuple(targets)
+
+
+def scan_and_report(
+    options: argparse.Namespace, environ: Mapping[str, str], mode: str, source: Source | None = None
+) -> int:
+    """Scan, write every report, and return the exit code."""
+    targets = parse_reports(options.report)
+    run = run_scan(options, environ, mode, source)
+    write_reports(run.result, targets, options, environ)
+    return run.result.exit_code
+
+
+def write_reports(
+    result: ScanResult, targets: Sequence[ReportTarget], options: argparse.Namespace, environ: Mapping[str, str]
+) -> None:
+    """Write every report; where none is for people, the verdict goes to standard error."""
+    from scanner.reports.output import write_report
+
+    color = sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    for target in targets:
+        report = REPORTS[target.format]()
+        here = ReportOptions(
+            color=color and target.file == "-",
+            show_secrets=options.show_secrets,
+            quiet=options.quiet,
+            verbose=options.verbose,
+        )
+
+        def fill(out: TextIO, report: Any = report, here: ReportOptions = here) -> None:
+            report.write(result, out, here)
+
+        write_report(target.file, fill, private=options.show_secrets)
+    if not options.quiet and not any(target.format == "text" for target in targets):
+        from scanner.reports.text import verdict
+
+        print(f"sealgate: {verdict(result)}", file=sys.stderr)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a finding: open, or suppressed and why.
+
+A finding is silenced by a mark on its own line, by an allowlist entry of the configuration (rule, path
+or fingerprint) or by an entry of the baseline. Each of them can carry a reason and a last day; past it
+the finding is open again. What is silenced stays in the report and is counted.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from scanner.model import Family, Finding, Suppression
+from scanner.paths import glob_matches
+
+
+def fingerprint(family: Family, secret: bytes) -> str:
+    """Return the identity of a secret: 32 hex digits that depend on its value and family alone.
+
+    Not on rule, path, line or commit: a rule that is renamed or refined, a file that moves and a rebase
+    keep it, and another secret on the same line has another.
+    """
+    return hashlib.sha256(b"sealgate\0" + family.encode() + b"\0" + secret).hexdigest()[:32]
+
+
+class Mark(NamedTuple):
+    """A pragma on a finding's line. `until` is an ISO date or empty, `rule` limits it to one rule."""
+
+    name: str
+    reason: str = ""
+    until: str = ""
+    rule: str = ""
+
+
+_MARK: Final = re.compile(
+    rb"(?P<own>sealgate:allow)(?P<options>(?:[ \t]{1,4}(?:rule|reason|until)=(?:\"[^\"\r\n]{0,200}\"|'[^'\r\n]{0,200}'|[^\s\"']{1,200})){0,3})"
+    rb"|(?P<other>gitleaks:allow|betterleaks:allow|trufflehog:ignore|kingfisher:(?:ignore|allow)|ggignore|ggshield:ignore"
+    rb"|pragma:[ \t]?(?:allowlist|whitelist)[ \t]secret)",
+    re.IGNORECASE,
+)
+_NEXT_LINE: Final = re.compile(rb"pragma:[ \t]?(?:allowlist|whitelist)[ \t]nextline[ \t]secret", re.IGNORECASE)
+_OPTION: Final = re.compile(rb"(rule|reason|until)=(?:\"([^\"]*)\"|'([^']*)'|(\S+))", re.IGNORECASE)
+
+
+def has_marks(data: bytes) -> bool:
+    """Whether a look at single lines can find a mark at all; most content has none."""
+    return _MARK.search(data) is not None or _NEXT_LINE.search(data) is not None
+
+
+def find_mark(data: bytes, start: int, end: int) -> Mark | None:
+    """Return the mark on the first or last line of data[start:end], or the one above it for its next line."""
+    first = data.rfind(b"\n", 0, start) + 1
+    last = data.find(b"\n", end)
+    line = data[first : last if last >= 0 else len(data)]
+    found = _MARK.search(line, 0, line.find(b"\n") if b"\n" in line else len(line)) or _MARK.search(line, line.rfind(b"\n") + 1)
+    if found:
+        if found["other"]:
+            return Mark(found["other"].decode())
+        options = {m[1].lower(): m[2] or m[3] or m[4] or b"" for m in _OPTION.finditer(found["options"])}
+        return Mark("sealgate:allow", *(options.get(k, b"").decode("utf-8", "replace") for k in (b"reason", b"until", b"rule")))
+    above = data[data.rfind(b"\n", 0, max(0, first - 1)) + 1 : first]
+    return Mark("pragma: allowlist nextline secret") if _NEXT_LINE.search(above) else None
+
+
+class Allow(NamedTuple):
+    """One allowlist entry: what is empty does not limit it; `where` names it in messages."""
+
+    where: str
+    rules: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    reason: str = ""
+    until: str = ""
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether this entry speaks of the finding, were it not expired."""
+        return (
+            (not self.rules or glob_matches(self.rules, finding.rule.id.encode()))
+            and (not self.paths or glob_matches(self.paths, finding.path))
+            and (not self.fingerprints or finding.fingerprint in self.fingerprints)
+        )
+
+
+class BaselineEntry(NamedTuple):
+    """One accepted finding. The fingerprint decides; `path` limits it only where it is a glob."""
+
+    fingerprint: str
+    rule_id: str
+    path: str
+    reason: str = ""
+    owner: str = ""
+    expires: str = ""
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether this entry speaks of the finding, were it not expired."""
+        return "*" not in self.path or glob_matches((self.path,), finding.path)
+
+
+class Triage:
+    """Decides on findings one by one and remembers which entries were of use."""
+
+    def __init__(self, today: str, allows: Sequence[Allow] = (), baseline: Iterable[BaselineEntry] = ()) -> None:
+        self._today = today
+        self._allows = allows
+        self._baseline: dict[str, list[BaselineEntry]] = {}
+        for entry in baseline:
+            self._baseline.setdefault(entry.fingerprint, []).append(entry)
+        self._used: set[Allow | BaselineEntry] = set()
+        self._expired: dict[str, None] = {}
+
+    def decide(self, finding: Finding, marks: Iterable[Mark]) -> Suppression | None:
+        """Return why the finding is silenced, or None where it is open."""
+        for mark in marks:
+            if mark.rule in ("", finding.rule.id) and self._holds(mark.until, f"{mark.name} in {finding.path.decode(errors='replace')}"):
+                return Suppression("inline", mark.reason or mark.name)
+        for allow in self._allows:
+            if allow.covers(finding):
+                self._used.add(allow)
+                if self._holds(allow.until, allow.where):
+                    return Suppression("allowlist", allow.reason or allow.where)
+        for entry in self._baseline.get(finding.fingerprint, ()):
+            if entry.covers(finding):
+                self._used.add(entry)
+                if self._holds(entry.expires, f"baseline entry {entry.fingerprint[:12]} ({entry.path})"):
+                    return Suppression("baseline", entry.reason or "accepted in the baseline")
+        return None
+
+    def _holds(self, until: str, what: str) -> bool:
+        if not until or until >= self._today:
+            return True
+        self._expired[f"{what} expired on {until}: the finding is open again"] = None
+        return False
+
+    def notices(self, *, whole: bool) -> list[str]:
+        """Return remarks on expired entries and, where the run saw everything (`whole`), on unused ones."""
+        notices = list(self._expired)
+        if whole:
+            notices += [f"{allow.where} silences nothing any more: remove it" for allow in self._allows if allow not in self._used]
+            unused = [e for entries in self._baseline.values() for e in entries if e not in self._used]
+            notices += [f"baseline entry {e.fingerprint[:12]} ({e.path}) is no longer found: remove it" for e in unused]
+        return notices
+
+    def used(self) -> frozenset[Allow | BaselineEntry]:
+        """Return the entries that spoke of a finding, expired or not."""
+        return frozenset(self._used)
+
+
