@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A repository's whole history: every object once, wherever git keeps it, and the working tree."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from scanner.display import decode_path, plural
+from scanner.git.objects import list_objects, missing, oversize, read_objects
+from scanner.git.repo import Repository
+from scanner.git.trace import Graph
+from scanner.model import Blob, Gap, Place, Provenance
+from scanner.sources.files import list_worktree, read_worktree_file, submodule
+
+# So many missing objects are named one by one; of more, a person wants the number.
+_MAX_NAMED: Final = 20
+
+
+class HistorySource:
+    """All blobs, commits and tags of a repository: packed, loose, in alternates, reachable or not.
+
+    Blobs come without a place (`trace` tells it), the texts of commits and tags with theirs. Where
+    there is a working tree, files whose content git does not have follow.
+    """
+
+    def __init__(self, repo: Repository, max_blob: int) -> None:
+        self.gaps: list[Gap] = []
+        self.commits = 0
+        self._repo = repo
+        self._max_blob = max_blob
+        self._graph = Graph(repo.id_bytes)
+        self._known: set[bytes] = set()
+
+    def blobs(self) -> Iterator[Blob]:
+        """Yield everything, each object once; that nothing is missing is checked before the first blob."""
+        ids = self._list()
+        self._read_graph(ids["tree"], [*ids["commit"], *ids["tag"]])
+        self._check()
+        yield from self._messages([*ids["commit"], *ids["tag"]])
+        for object_id, _, data in self._read(ids["blob"]):
+            yield Blob(data, object_id, None)
+        if self._repo.worktree is not None:
+            yield from self._worktree()
+
+    def previous(self, blob: Blob) -> Iterator[bytes]:
+        """Yield nothing: the whole history replaces nothing."""
+        return iter(())
+
+    def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
+        """Return all paths of these blobs with the commit that first brought them; ask once for all."""
+        found: dict[str, list[Place]] = self._graph.places(ids)
+        for object_id, paths in self._index_paths(found).items():
+            places = found[object_id]
+            taken = {place.path for place in places if place.provenance.kind != "unreachable"}
+            staged = Provenance("index", order=len(self._graph.order))
+            places[:0] = [Place(path, staged) for path in paths if path not in taken]
+        nowhere = Provenance("unreachable", at_head=None if self._repo.head is None else False)
+        for object_id, places in found.items():
+            if not places:
+                places.append(Place(b".git/blob/" + object_id.encode(), nowhere))
+        return found
+
+    def _list(self) -> dict[str, list[str]]:
+        ids: dict[str, list[str]] = {"commit": [], "tree": [], "blob": [], "tag": []}
+        for object_id, kind, size in list_objects(self._repo, self.gaps):
+            self._known.add(bytes.fromhex(object_id))
+            if size > self._max_blob and kind != "tree":
+                self.gaps.append(oversize(f"{kind} {object_id}", size))
+                if kind == "blob":
+                    continue
+            ids[kind].append(object_id)
+        return ids
+
+    def _read(self, ids: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
+        return read_objects(self._repo, ids, self.gaps)
+
+    def _read_graph(self, trees: Sequence[str], texts: Sequence[str]) -> None:
+        graph = self._graph
+        for object_id, kind, data in self._read([*texts, *trees]):
+            if kind == "tree":
+                if not graph.add_tree(object_id, data):
+                    self.gaps.append(Gap("corrupt", f"tree {object_id}", "its entries are malformed"))
+            elif kind == "commit":
+                graph.add_commit(object_id, data)
+            else:
+                graph.add_tag(object_id, data)
+        self.commits = len(graph.commits)
+        refs = self._refs() if texts or trees else {}
+        reflogs = self._reflogs() if graph.commits else []
+        graph.arrange(refs, reflogs, self._repo.head)
+        self._check_refs(refs)
+
+    def _refs(self) -> dict[str, str]:
+        """Return the ids that refs name, each with one of its refs."""
+        output = self._repo.run("for-each-ref", "--format=%(objectname) %(refname)").decode("utf-8", "backslashreplace")
+        refs = dict(line.split(" ", 1) for line in output.splitlines())
+        if self._repo.head is not None:
+            refs.setdefault(self._repo.head, "HEAD")
+        return refs
+
+    def _reflogs(self) -> list[str]:
+        # Git calls it wrong usage where there is no reflog at all; only ranks depend on the answer.
+        with self._repo.start("rev-list", "--no-walk", "--ignore-missing", "--reflog") as git:
+            return git.stdout.read().decode("ascii").split()
+
+    def _messages(self, ids: Sequence[str]) -> Iterator[Blob]:
+        graph = self._graph
+        for object_id, kind, data in self._read([i for i in ids if i in graph.commits or i in graph.tags]):
+            place = graph.commit_place(object_id) if kind == "commit" else graph.tag_place(object_id)
+            yield Blob(data, object_id, place)
+
+    def _check_refs(self, refs: Mapping[str, str]) -> None:
+        for object_id, ref in refs.items():
+            if bytes.fromhex(object_id) not in self._known:
+                self.gaps.append(missing(self._repo, f"{ref}, object {object_id}"))
+
+    def _check(self) -> None:
+        """Record what the objects that are there name, and is not there."""
+        self._check_shallow()
+        # Git knows these two without having them.
+        known = self._known | {bytes.fromhex(self._repo.empty_tree), self._digest(b"", kind=b"blob")}
+        shallow = frozenset(self._repo.shallow_commits())
+        absent = {id_: f"{id_}, named by {by}" for id_, by in self._graph.missing_commits(known, shallow).items()}
+        raw = self._graph.missing_ids(known)
+        named = self._graph.paths(raw) if 0 < len(raw) <= _MAX_NAMED else {}
+        for missing_id in raw:
+            paths = named.get(missing_id)
+            absent[missing_id.hex()] = decode_path(paths[0].path) if paths else f"object {missing_id.hex()}"
+        self._report_missing(absent)
+        self.gaps.extend(map(submodule, self._graph.submodules()))
+
+    def _check_shallow(self) -> None:
+        count = len(self._repo.shallow_commits())
+        if self._repo.shallow:
+            what = f"the history before {plural(count, 'boundary commit')}"
+            self.gaps.append(Gap("shallow", what, "this clone is shallow: fetch all of the history", max(1, count)))
+
+    def _report_missing(self, absent: Mapping[str, str]) -> None:
+        if len(absent) <= _MAX_NAMED:
+            self.gaps.extend(missing(self._repo, absent[object_id]) for object_id in sorted(absent))
+        else:
+            self.gaps.append(missing(self._repo, plural(len(absent), "object"), len(absent)))
+
+    def _digest(self, data: bytes, kind: bytes = b"blob") -> bytes:
+        algorithm = hashlib.sha1 if self._repo.id_bytes == 20 else hashlib.sha256
+        return algorithm(b"%s %d\0" % (kind, len(data)) + data, usedforsecurity=False).digest()
+
+    def _worktree(self) -> Iterator[Blob]:
+        """Yield files whose content git does not have; all are read, as a flag or a stamp can deceive."""
+        for file in list_worktree(self._repo, []):
+            self._check_index(file.path, file.id)
+            data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
+            if data is not None and self._digest(data) not in self._known:
+                yield Blob(data, None, Place(file.path, Provenance("worktree")))
+
+    def _check_index(self, path: bytes, object_id: str | None) -> None:
+        if object_id is None or bytes.fromhex(object_id) in self._known:
+            return
+        if bytes.fromhex(object_id) != self._digest(b""):
+            self.gaps.append(missing(self._repo, f"{decode_path(path)} in the index"))
+
+    def _index_paths(self, wanted: Mapping[str, object]) -> dict[str, list[bytes]]:
+        """Return the paths at which these blobs stand in the index."""
+        paths: dict[str, list[bytes]] = {}
+        if wanted and os.path.exists(os.path.join(self._repo.git_dir, "index")):
+            for record in self._repo.run("ls-files", "-z", "-s").split(b"\0")[:-1]:
+                fields, _, path = record.partition(b"\t")
+                object_id = fields.split(b" ")[1].decode("ascii")
+                if object_id in wanted:
+                    paths.setdefault(object_id, []).append(path)
+        return paths

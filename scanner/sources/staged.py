@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `git commit` would record now: the index against HEAD, and against each merged commit.
+
+Every commit of a developer waits for this path: two git processes where nothing is staged, three where
+something is, and no import that is not needed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from scanner.display import decode_path
+from scanner.errors import SourceError
+from scanner.git.changes import FIND_RENAMES, RAW_OPTIONS, SUBMODULE, Change, parse_change
+from scanner.git.objects import read_objects
+from scanner.git.repo import Repository
+from scanner.model import Blob, Gap, Place, Provenance
+
+
+class StagedSource:
+    """The index's version of what is staged; what is on disk does not count."""
+
+    def __init__(self, repo: Repository, max_blob: int) -> None:
+        self.gaps: list[Gap] = []
+        self.commits = 0
+        self._repo = repo
+        self._max_blob = max_blob
+        self._previous: dict[bytes, tuple[str, ...]] = {}
+
+    def blobs(self) -> Iterator[Blob]:
+        """Yield each staged entry whose content is in no parent of the commit to be at its path."""
+        paths: dict[str, list[bytes]] = {}
+        for change in self._staged():
+            if change.status == "U":
+                self.gaps.append(Gap("unmerged", decode_path(change.path), "its merge conflict is not resolved"))
+            elif change.mode == SUBMODULE:
+                self.gaps.append(Gap("submodule", decode_path(change.path), "a repository of its own, not entered"))
+            elif change.brings_content:
+                self._previous[change.path] = change.old_ids
+                paths.setdefault(change.id, []).append(change.path)
+        names = {object_id: named[0] for object_id, named in paths.items()}
+        contents = read_objects(self._repo, list(paths), self.gaps, max_bytes=self._max_blob, names=names)
+        for object_id, _, data in contents:
+            for path in paths[object_id]:
+                yield Blob(data, object_id, Place(path, Provenance("index")))
+
+    def previous(self, blob: Blob) -> Iterator[bytes]:
+        """Yield what HEAD and each merged commit have at the blob's path, or had before its renaming."""
+        if blob.place is not None:
+            ids = self._previous.get(blob.place.path, ())
+            # A version that cannot be read excuses no secret, so it is no gap either.
+            for _, _, data in read_objects(self._repo, ids, [], max_bytes=self._max_blob):
+                yield data
+
+    def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
+        """Return nothing: every blob came with its place."""
+        return {}
+
+    def _staged(self) -> list[Change]:
+        """Return the changes against HEAD that, in a merge, are changes against every merged commit too."""
+        head, *merged = [self._repo.head or self._repo.empty_tree, *self._repo.merge_heads()]
+        changes = {change.path: change for change in self._against(head)}
+        for commit in merged:
+            others = {change.path: change for change in self._against(commit)}
+            changes = {path: _both(change, others[path]) for path, change in changes.items() if path in others}
+        return list(changes.values())
+
+    def _against(self, commit: str) -> list[Change]:
+        try:
+            return self._diff_index(commit, *FIND_RENAMES)
+        except SourceError:
+            # Renames are found by content; in a partial clone that may not be here.
+            return self._diff_index(commit, "--no-renames")
+
+    def _diff_index(self, commit: str, *options: str) -> list[Change]:
+        output = self._repo.run(
+            "diff-index", "--cached", "--ita-invisible-in-index", *RAW_OPTIONS, *options, commit, "--"
+        )
+        fields = iter(output.split(b"\0"))
+        return [parse_change(field, fields) for field in fields if field]
+
+
+def _both(change: Change, other: Change) -> Change:
+    """Return a change that is one against two parents: what either had before is not new."""
+    return change._replace(old_ids=change.old_ids + other.old_ids)
