@@ -1,1 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The formats of `--report`: a table of loaders, so that a run imports only the writer it uses."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, TextIO
+
+from scanner.model import ScanResult
+from scanner.reports.options import ReportOptions
+
+
+class Report(Protocol):
+    """One output format; a module with a function `write` is one."""
+
+    def write(self, result: ScanResult, out: TextIO, options: ReportOptions) -> None:
+        """Write the whole report; an error of `out` is left to the caller."""
+        ...
+
+
+# Functions rather than module names for importlib: mypy checks each module against the protocol.
+def _text() -> Report:
+    from scanner.reports import text
+
+    return text
+
+
+def _json() -> Report:
+    from scanner.reports import document
+
+    return document
+
+
+def _jsonl() -> Report:
+    from scanner.reports import jsonl
+
+    return jsonl
+
+
+def _sarif() -> Report:
+    from scanner.reports import sarif
+
+    return sarif
+
+
+REPORTS: Final[Mapping[str, Callable[[], Report]]] = {
+    "text": _text,
+    "json": _json,
+    "jsonl": _jsonl,
+    "sarif": _sarif,
+}
