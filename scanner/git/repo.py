@@ -148,18 +148,19 @@ class Repository:
             "--is-bare-repository",
             "--is-shallow-repository",
             "--show-object-format",
-            "HEAD",
             "--absolute-git-dir",
             "--git-common-dir",
+            "HEAD",  # the last one: it gives no line while it is unborn, and hides what comes after
         )
         lines = os.fsdecode(output).split("\n")[:-1]
-        bare, shallow, object_format, *rest = lines
-        if rest and is_id(rest[0]):
-            self.head = rest.pop(0)
-        if len(rest) != 2:
-            raise SourceError(f"cannot tell the parts of the repository at {one_line(self.root)} apart")
-        self.git_dir = rest[0]
-        self.common_dir = os.path.join(self.root, rest[1])
+        if is_id(lines[-1]):
+            self.head = lines.pop()
+        try:
+            bare, shallow, object_format, self.git_dir, common_dir = lines
+        except ValueError:
+            place = one_line(self.root)
+            raise SourceError(f"the path of the repository {place} has a newline in it", "move it") from None
+        self.common_dir = os.path.join(self.root, common_dir)
         self.shallow = shallow == "true"
         self.id_bytes = 32 if object_format == "sha256" else 20
         return bare == "true"

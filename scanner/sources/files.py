@@ -88,11 +88,11 @@ class FileSource:
 class StreamSource:
     """One stream, such as standard input; `name` stands for its path."""
 
-    def __init__(self, stream: BinaryIO, name: str, max_blob: int) -> None:
+    def __init__(self, stream: BinaryIO, name: bytes, max_blob: int) -> None:
         self.gaps: list[Gap] = []
         self.commits = 0
         self._stream = stream
-        self._name = os.fsencode(name)
+        self._name = name
         self._max_blob = max_blob
 
     def blobs(self) -> Iterator[Blob]:
