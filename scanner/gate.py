@@ -26,7 +26,7 @@ from scanner.model import (
     Stats,
 )
 from scanner.paths import glob_matches
-from scanner.triage import Mark, Triage, find_mark, fingerprint, has_marks
+from scanner.triage import Mark, Triage, find_mark, fingerprint
 
 Progress = Callable[[int, int], None]
 _PROGRESS_EVERY: Final = 64
@@ -45,12 +45,10 @@ class ScanOptions(NamedTuple):
 
 
 class _Sighting(NamedTuple):
-    """A match at an offset of one blob, slim: `match` is shared by all versions that carry the same line."""
+    """A match in one blob, with what only the blob's content could tell."""
 
     match: Match
     fingerprint: str
-    location: Location
-    span: Span
     excerpt: str
     mark: Mark | None
 
@@ -69,7 +67,8 @@ def scan(
     """Scan everything a source yields and return findings, gaps and counts."""
     started = time.monotonic()
     run = _Run(source, detector, options.timeout_seconds, progress)
-    run.read()
+    with detector.expressions.watched():
+        run.read()
     findings, marks = run.findings()
     decided = tuple(f._replace(suppression=triage.decide(f, marks[f.fingerprint, f.path])) for f in findings)
     gaps = (*source.gaps, *run.gaps, *detector.gaps)
@@ -82,7 +81,6 @@ def scan(
         stats=Stats(run.blobs, run.bytes, run.files, source.commits, time.monotonic() - started),
         notices=tuple(triage.notices(whole=whole)),
         ruleset=detector.ruleset.digest,
-        rules=tuple(rule.info() for rule in detector.ruleset.rules),
         fail_on=options.fail_on,
     )
 
@@ -96,8 +94,7 @@ class _Run:
         self._deadline = time.monotonic() + timeout_seconds if timeout_seconds else 0.0
         self._timeout_seconds = timeout_seconds
         self._progress = progress
-        self._shared: dict[tuple[str, bytes, str], Match] = {}
-        self._excerpts: dict[str, str] = {}
+        self._excerpts: dict[tuple[bytes, Span], str] = {}
         self._seen: dict[tuple[str | None, Place | None], list[_Sighting]] = {}
         self.gaps: list[Gap] = []
         self.blobs = self.bytes = self.files = 0
@@ -124,37 +121,29 @@ class _Run:
             matches = list(_renumber(matches, blob.lines))
         if not matches:
             return
-        values = [fingerprint("secret", match.secret.reveal()) for match in matches]
-        old = {
-            fingerprint("secret", match.secret.reveal())
-            for data in self._source.previous(blob)
-            for match in self._detector.find(data)
-        }
-        marked = has_marks(blob.data)
+        old = {_identity(match) for data in self._source.previous(blob) for match in self._detector.find(data)}
         sightings = []
-        for match, value in zip(matches, values, strict=True):
-            if value not in old:
-                mark = find_mark(blob.data, *match.span) if marked and not match.decoded_from else None
-                excerpt = self._excerpt(match, matches)
-                shared = self._shared.setdefault((match.rule.id, match.secret.reveal(), match.reason), match)
-                sightings.append(_Sighting(shared, value, match.location, match.span, excerpt, mark))
+        for index, match in enumerate(matches):
+            identity = _identity(match)
+            if identity not in old:
+                mark = None if match.decoded_from else find_mark(blob.data, *match.span)
+                sightings.append(_Sighting(match, identity, self._excerpt(matches, index), mark))
         if sightings:
             self._seen[blob.id, blob.place] = sightings
 
-    def _excerpt(self, match: Match, matches: Sequence[Match]) -> str:
-        """Return the match's line with every value found on it redacted."""
-        origin = match.span.start - match.line_span.start
-        parts, position = [], 0
-        for other in sorted(matches, key=lambda m: m.span):
-            start, end = other.span.start - origin, other.span.end - origin
-            if start >= position and start < len(match.line) and end > 0:
-                parts += [decode_text(match.line[position:start]), redact(other.secret.reveal())]
-                position = max(position, end)
-            elif start < position < end:
-                position = end
-        parts.append(decode_text(match.line[position:]) if position < len(match.line) else "")
-        text = shorten(one_line("".join(parts).strip()), _EXCERPT)
-        return self._excerpts.setdefault(text, text)
+    def _excerpt(self, matches: Sequence[Match], index: int) -> str:
+        """Return a match's line with every value found on it redacted; lines recur from version to version."""
+        value, span, *_ = matches[index]
+        key = (value.line, value.line_span)
+        text = self._excerpts.get(key)
+        if text is None:
+            origin = span.start - value.line_span.start
+            stop = origin + len(value.line)
+            on_line = [m for m in matches if m.span.end > origin and m.span.start < stop]
+            spans = [Span(m.span.start - origin, m.span.end - origin) for m in on_line]
+            text = _redact_line(value.line, spans, [m.value.secret.reveal() for m in on_line])
+            self._excerpts[key] = text
+        return text
 
     def findings(self) -> tuple[list[Finding], dict[tuple[str, bytes], list[Mark]]]:
         """Return one finding a secret and path, in order of place, with the marks that speak of each."""
@@ -184,38 +173,52 @@ class _Run:
                     yield blob, found, sightings
 
 
+def _redact_line(line: bytes, spans: Sequence[Span], secrets: Sequence[bytes]) -> str:
+    """Return a line for people, with the values at these spans (in ascending order) redacted."""
+    parts, position = [], 0
+    for span, secret in zip(spans, secrets, strict=True):
+        if span.start >= position:
+            parts += [decode_text(line[position : span.start]), redact(secret)]
+        position = max(position, span.end)
+    parts.append(decode_text(line[position:]))
+    return shorten(one_line("".join(parts).strip()), _EXCERPT)
+
+
+def _identity(match: Match) -> str:
+    return fingerprint("secret", match.value.secret.reveal())
+
+
 def _at(sightings: Sequence[_Sighting], path: bytes) -> Iterator[_Sighting]:
     """Yield the sightings that count at this path: rules for other paths left out, then overlaps resolved."""
-    fit = [s for s in sightings if not s.match.rule.paths or glob_matches(s.match.rule.paths, path)]
-    by_place = {(s.span, s.match.rule.id): s for s in fit}
-    for match in resolve([s.match._replace(span=s.span) for s in fit]):
-        yield by_place[match.span, match.rule.id]
+    fit = {s.match: s for s in sightings if not s.match.value.rule.paths or glob_matches(s.match.value.rule.paths, path)}
+    for match in resolve(tuple(fit)):
+        yield fit[match]
 
 
 def _rank(occurrence: _Occurrence) -> tuple[int, int, Location]:
     """Surest first, then the earliest version, then the first place in it."""
-    sure = CONFIDENCES.index(occurrence.sighting.match.confidence)
-    return -sure, occurrence.provenance.order, occurrence.sighting.location
+    sure = CONFIDENCES.index(occurrence.sighting.match.value.confidence)
+    return -sure, occurrence.provenance.order, occurrence.sighting.match.location
 
 
 def _finding(value: str, path: bytes, chosen: _Occurrence, occurrences: Sequence[_Occurrence]) -> Finding:
-    sighting = chosen.sighting
+    match = chosen.sighting.match
     committed = [o.provenance for o in occurrences if o.provenance.commit] or [chosen.provenance]
     return Finding(
-        rule=sighting.match.rule.info(),
-        confidence=sighting.match.confidence,
-        reason=sighting.match.reason,
+        rule=match.value.rule.info(),
+        confidence=match.value.confidence,
+        reason=match.value.reason,
         path=path,
-        location=sighting.location,
+        location=match.location,
         fingerprint=value,
-        secret=sighting.match.secret,
-        redacted=redact(sighting.match.secret.reveal()),
-        excerpt=sighting.excerpt,
+        secret=match.value.secret,
+        redacted=redact(match.value.secret.reveal()),
+        excerpt=chosen.sighting.excerpt,
         blob=chosen.blob,
         provenance=chosen.provenance,
         first=min(committed, key=lambda provenance: provenance.order),
-        occurrences=len({(o.blob, o.sighting.span) for o in occurrences}),
-        decoded_from=sighting.match.decoded_from,
+        occurrences=len({(o.blob, o.sighting.match.span) for o in occurrences}),
+        decoded_from=match.decoded_from,
     )
 
 

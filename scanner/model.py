@@ -127,7 +127,7 @@ class Gap(NamedTuple):
     kind: str
     what: str
     reason: str
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]  hides tuple.count, which nobody asks of a gap
 
 
 # kind: (makes the run incomplete, what it means)
@@ -212,8 +212,7 @@ class Stats(NamedTuple):
 class ScanResult(NamedTuple):
     """The outcome of a run: findings in a stable order, what was missed, and the counts.
 
-    `notices` are remarks for people: expired or unused baseline entries and the like. `rules` are
-    those of the run, for reports that list them.
+    `notices` are remarks for people: expired or unused baseline entries and the like.
     """
 
     target: str
@@ -223,7 +222,6 @@ class ScanResult(NamedTuple):
     stats: Stats
     notices: tuple[str, ...]
     ruleset: str
-    rules: tuple[RuleInfo, ...]
     fail_on: Confidence | Literal["never"]
 
     @property

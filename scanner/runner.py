@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, cast
 
 from scanner.config import BASELINE_NAME, ReadFile, Settings, load_settings
 from scanner.detect.rules import builtin_directory, read_packs
-from scanner.errors import ConfigError
+from scanner.errors import ConfigError, ReportError
 from scanner.gate import Progress, ScanOptions, scan
 from scanner.model import ScanResult, Source
 from scanner.reports import REPORTS
@@ -252,6 +252,7 @@ def write_reports(
     from scanner.reports.output import write_report
 
     color = sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    failures: list[ReportError] = []
     for target in targets:
         report = REPORTS[target.format]()
         here = ReportOptions(
@@ -264,7 +265,13 @@ def write_reports(
         def fill(out: TextIO, report: Any = report, here: ReportOptions = here) -> None:
             report.write(result, out, here)
 
-        write_report(target.file, fill, private=options.show_secrets)
+        try:
+            write_report(target.file, fill, private=options.show_secrets)
+        except ReportError as error:
+            # The other reports must not be lost with this one.
+            failures.append(error)
+    if failures:
+        raise failures[0]
     if not options.quiet and not any(target.format == "text" for target in targets):
         from scanner.reports.text import verdict
 

@@ -6,7 +6,7 @@ or fingerprint) or by an entry of the baseline. Each of them can carry a reason 
 the finding is open again. What is silenced stays in the report and is counted.
 """
 
-import hashlib
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -21,6 +21,8 @@ def fingerprint(family: Family, secret: bytes) -> str:
     Not on rule, path, line or commit: a rule that is renamed or refined, a file that moves and a rebase
     keep it, and another secret on the same line has another.
     """
+    import hashlib  # only where something was found
+
     return hashlib.sha256(b"sealgate\0" + family.encode() + b"\0" + secret).hexdigest()[:32]
 
 
@@ -33,19 +35,19 @@ class Mark(NamedTuple):
     rule: str = ""
 
 
-_MARK: Final = re.compile(
+# Compiled at first use: a clean change needs none of them.
+_MARK: Final = (
     rb"(?P<own>sealgate:allow)(?P<options>(?:[ \t]{1,4}(?:rule|reason|until)=(?:\"[^\"\r\n]{0,200}\"|'[^'\r\n]{0,200}'|[^\s\"']{1,200})){0,3})"
     rb"|(?P<other>gitleaks:allow|betterleaks:allow|trufflehog:ignore|kingfisher:(?:ignore|allow)|ggignore|ggshield:ignore"
-    rb"|pragma:[ \t]?(?:allowlist|whitelist)[ \t]secret)",
-    re.IGNORECASE,
+    rb"|pragma:[ \t]?(?:allowlist|whitelist)[ \t]secret)"
 )
-_NEXT_LINE: Final = re.compile(rb"pragma:[ \t]?(?:allowlist|whitelist)[ \t]nextline[ \t]secret", re.IGNORECASE)
-_OPTION: Final = re.compile(rb"(rule|reason|until)=(?:\"([^\"]*)\"|'([^']*)'|(\S+))", re.IGNORECASE)
+_NEXT_LINE: Final = rb"pragma:[ \t]?(?:allowlist|whitelist)[ \t]nextline[ \t]secret"
+_OPTION: Final = rb"(rule|reason|until)=(?:\"([^\"]*)\"|'([^']*)'|(\S+))"
 
 
-def has_marks(data: bytes) -> bool:
-    """Whether a look at single lines can find a mark at all; most content has none."""
-    return _MARK.search(data) is not None or _NEXT_LINE.search(data) is not None
+@functools.cache
+def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def find_mark(data: bytes, start: int, end: int) -> Mark | None:
@@ -53,14 +55,24 @@ def find_mark(data: bytes, start: int, end: int) -> Mark | None:
     first = data.rfind(b"\n", 0, start) + 1
     last = data.find(b"\n", end)
     line = data[first : last if last >= 0 else len(data)]
-    found = _MARK.search(line, 0, line.find(b"\n") if b"\n" in line else len(line)) or _MARK.search(line, line.rfind(b"\n") + 1)
+    found = _search_mark(line.partition(b"\n")[0]) or _search_mark(line.rpartition(b"\n")[2])
+    if found and found["other"]:
+        return Mark(found["other"].decode())
     if found:
-        if found["other"]:
-            return Mark(found["other"].decode())
-        options = {m[1].lower(): m[2] or m[3] or m[4] or b"" for m in _OPTION.finditer(found["options"])}
+        options = {m[1].lower(): m[2] or m[3] or m[4] or b"" for m in _compiled(_OPTION).finditer(found["options"])}
         return Mark("sealgate:allow", *(options.get(k, b"").decode("utf-8", "replace") for k in (b"reason", b"until", b"rule")))
     above = data[data.rfind(b"\n", 0, max(0, first - 1)) + 1 : first]
-    return Mark("pragma: allowlist nextline secret") if _NEXT_LINE.search(above) else None
+    if b"nextline" in above.lower() and _compiled(_NEXT_LINE).search(above):
+        return Mark("pragma: allowlist nextline secret")
+    return None
+
+
+def _search_mark(line: bytes) -> re.Match[bytes] | None:
+    # Looked at for every match: most lines are told by three searches for a word.
+    lower = line.lower()
+    if b"allow" in lower or b"ignore" in lower or b"whitelist" in lower:
+        return _compiled(_MARK).search(line)
+    return None
 
 
 class Allow(NamedTuple):

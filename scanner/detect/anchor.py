@@ -20,8 +20,12 @@ LITERAL: Final = 3
 FEW: Final = 8
 # Characters kept after the literal: each divides the false hits by the size of its class.
 TAIL: Final = 8
-# A repeated group of at most this many characters in all is kept whole.
-SMALL: Final = 40
+# A counted repeat over more than this range becomes an uncounted one: for Hyperscan counting is what costs, and a hit
+# that reaches too far is dropped by the confirming expression.
+WIDE: Final = 4
+EXACT: Final = 1 << 40
+# A repeated group of at most this many characters in all is kept whole; after a larger one nothing is added.
+SMALL: Final = 200
 
 
 class Anchor(NamedTuple):
@@ -59,9 +63,9 @@ def anchor(pattern: str) -> Anchor:
     cut.sequence(items)
     if not cut.anchored:
         raise ValueError(f"no literal of at least {LITERAL} characters in every match")
-    expression = "".join(cut.parts)
-    low, high = parser.parse(expression).getwidth()
-    return Anchor(expression, int(low), int(high) + skipped)
+    exact = parser.parse("".join(cut.parts))
+    low, high = exact.getwidth()
+    return Anchor("".join(_one(op, value, WIDE) for op, value in exact), int(low), int(high) + skipped)
 
 
 def _skip_optional(items: list[tuple[Any, Any]]) -> tuple[list[tuple[Any, Any]], int]:
@@ -191,26 +195,29 @@ def _longest(items: Sequence[tuple[Any, Any]]) -> int:
     return int(parser.parse("".join(_one(op, value) for op, value in items)).getwidth()[1])
 
 
-def _whole(items: Sequence[tuple[Any, Any]]) -> str:
+def _whole(items: Sequence[tuple[Any, Any]], wide: int = EXACT) -> str:
     """Return items unabridged, as one unit that a count can follow."""
     if len(items) == 1 and items[0][0] in (c.LITERAL, c.NOT_LITERAL, c.IN, c.ANY):
-        return _one(*items[0])
-    return "(?:" + "".join(_one(op, value) for op, value in items) + ")"
+        return _one(*items[0], wide)
+    return "(?:" + "".join(_one(op, value, wide) for op, value in items) + ")"
 
 
-def _one(op: Any, value: Any) -> str:
+def _one(op: Any, value: Any, wide: int = EXACT) -> str:
+    """Return an item unabridged, but for repeats over a wider range than `wide`, which lose their upper bound."""
     if op is c.LITERAL:
         return _escape(value)
     if op in (c.NOT_LITERAL, c.IN, c.ANY):
         return _class(op, value)
     if op is c.SUBPATTERN:
-        return _whole(list(value[3]))
+        return _whole(list(value[3]), wide)
     if op is c.ATOMIC_GROUP:
-        return _whole(list(value))
+        return _whole(list(value), wide)
     if op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
-        return _whole(list(value[2])) + _count(value[0], value[1])
+        low, high, body = value
+        unbounded = high is not c.MAXREPEAT and high - low > wide
+        return _whole(list(body), wide) + _count(low, c.MAXREPEAT if unbounded else high)
     if op is c.BRANCH:
-        return "(?:" + "|".join("".join(_one(*item) for item in branch) for branch in value[1]) + ")"
+        return "(?:" + "|".join("".join(_one(*item, wide) for item in branch) for branch in value[1]) + ")"
     if op is c.AT:
         return r"\b" if value is c.AT_BOUNDARY else ""
     if op in (c.ASSERT, c.ASSERT_NOT):
@@ -220,7 +227,7 @@ def _one(op: Any, value: Any) -> str:
 
 def _count(low: int, high: int) -> str:
     if high is c.MAXREPEAT:
-        return f"{{{low},}}"
+        return "*" if low == 0 else f"{{{low},}}"
     return f"{{{low}}}" if low == high else f"{{{low},{high}}}"
 
 

@@ -7,69 +7,75 @@ anywhere (another version of the file that shares the line), and gives the same 
 window has the same bytes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
-from scanner.detect.judge import NEAR_BYTES, Verdict
+from scanner.detect.decode import transcode
+from scanner.detect.expression import Expression, Expressions
 from scanner.detect.prefilter import RuleSet
 from scanner.detect.rules import Rule
 from scanner.model import CONFIDENCES, Confidence, Gap, Location, Secret, Span
 
+# What the judge sees before and after a value.
+NEAR_BYTES: Final = 200
 # Look-ahead at the end of a pattern needs something to look at.
 _EDGE: Final = 64
-# The judge's verdict on a window is kept for the next version of the same lines.
+# What was judged in one version of a file is kept for the next one that has the same lines.
 _MEMO_ENTRIES: Final = 50_000
 _MEMO_WINDOW: Final = 4096
-_LINE_CONTEXT: Final = 240
-_TIMEOUT_SECONDS: Final = 1.0
 
 Candidate = tuple[int, int]
 
 
-class Match(NamedTuple):
-    """One judged match, without a path. `span` is the value's; `line` the source line around it, cut.
+class Judgement(NamedTuple):
+    """A value that a rule takes for a secret, without its place: shared by all places with the same surroundings.
 
-    `line_span` is the value within `line`. `decoded_from` is outermost first; for a decoded value
-    `span`, `location` and `line` are those of the encoded text.
+    `line` is the source line around the value, cut to `NEAR_BYTES` either side; `line_span` the value within it.
     """
 
     rule: Rule
-    span: Span
-    location: Location
     secret: Secret
     confidence: Confidence
     reason: str
     line: bytes
     line_span: Span
+
+
+class Match(NamedTuple):
+    """A judged value at its place in a blob; for a decoded value the place of the encoded text.
+
+    `decoded_from` names the encodings, outermost first.
+    """
+
+    value: Judgement
+    span: Span
+    location: Location
     decoded_from: tuple[str, ...] = ()
 
 
 class _Hit(NamedTuple):
-    """A verdict on a window, with the value's place relative to the window's start."""
+    """A judgement on a window, with the value's offsets from the window's start."""
 
     start: int
     end: int
-    verdict: Verdict
+    value: Judgement
 
 
 class Detector:
-    """Finds secrets in bytes. Holds a memo of verdicts, so one process should use one detector."""
+    """Finds secrets in bytes. Keeps judgements for reuse, so one process should use one detector."""
 
     def __init__(self, ruleset: RuleSet) -> None:
         self.ruleset = ruleset
         self.gaps: list[Gap] = []
-        self._patterns: dict[int, Any] = {}
+        self.expressions = Expressions()
+        self._searches: dict[int, Expression] = {}
         self._memo: dict[tuple[int, bytes], tuple[_Hit, ...]] = {}
 
     def find(self, data: bytes) -> list[Match]:
         """Return every match in the data, in order of place; decoded content included."""
-        from scanner.detect.decode import transcode
-
         data, encoding = transcode(data)
         candidates = self.candidates(data)
-        if not candidates:
-            return []
-        return self.confirm(data, candidates, encoding)
+        return self.confirm(data, candidates, encoding) if candidates else []
 
     def candidates(self, data: bytes) -> list[Candidate]:
         """Return (end offset, rule index) wherever a rule's anchor ends."""
@@ -83,89 +89,75 @@ class Detector:
         return found
 
     def confirm(self, data: bytes, candidates: Iterable[Candidate], decoded_from: tuple[str, ...] = ()) -> list[Match]:
-        """Return the matches at these candidates, judged, in order of place, each once."""
-        hits: dict[tuple[int, int, int], Verdict] = {}
+        """Return the matches at these candidates, in order of place, each once."""
+        found: dict[tuple[int, int, int], Judgement] = {}
         for end, index in candidates:
-            for start, stop, verdict in self._windows(data, index, end):
-                if verdict.confidence is not None:
-                    hits[start, stop, index] = verdict
-        if not hits:
+            shortest, longest, reach = self.ruleset.reaches[index]
+            first = end - longest if end > longest else 0
+            last = end - shortest + reach + _EDGE
+            begin = first - NEAR_BYTES if first > NEAR_BYTES else 0
+            window = data[begin : last + NEAR_BYTES]
+            key = (index, window)
+            hits = self._memo.get(key)
+            if hits is None:
+                hits = self._confirm(index, window, first - begin, end - shortest - begin, last - begin)
+                if len(window) <= _MEMO_WINDOW:
+                    if len(self._memo) >= _MEMO_ENTRIES:
+                        self._memo.clear()
+                    self._memo[key] = hits
+            for start, stop, value in hits:
+                found[start + begin, stop + begin, index] = value
+        if not found:
             return []
         lines = _Lines(data)
         return [
-            self._match(data, lines, index, start, stop, verdict, decoded_from)
-            for (start, stop, index), verdict in sorted(hits.items())
+            Match(value, Span(start, end), lines.locate(start, end), decoded_from)
+            for (start, end, _), value in sorted(found.items(), key=_by_place)
         ]
 
-    def _windows(self, data: bytes, index: int, end: int) -> Iterator[_Hit]:
-        reach = self.ruleset.reaches[index]
-        first = max(0, end - reach.longest)
-        last = min(len(data), end - reach.shortest + reach.match + _EDGE)
-        begin = max(0, first - NEAR_BYTES)
-        window = data[begin : last + NEAR_BYTES]
-        key = (index, window) if len(window) <= _MEMO_WINDOW else None
-        hits = self._memo.get(key) if key else None
-        if hits is None:
-            hits = tuple(self._confirm(index, window, first - begin, end - reach.shortest - begin, last - begin))
-            if key:
-                if len(self._memo) >= _MEMO_ENTRIES:
-                    self._memo.clear()
-                self._memo[key] = hits
-        for start, stop, verdict in hits:
-            yield _Hit(start + begin, stop + begin, verdict)
-
-    def _confirm(self, index: int, window: bytes, first: int, latest: int, last: int) -> Iterator[_Hit]:
-        """Yield the leftmost match that starts between `first` and `latest` and ends by `last`."""
-        from scanner.detect.judge import judge
-
-        rule = self.ruleset.rules[index]
+    def _confirm(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[_Hit, ...]:
+        """Judge the matches that start between `first` and `latest` and end by `last`."""
+        hits = []
         try:
-            found = self._pattern(index).search(window, first, last, timeout=_TIMEOUT_SECONDS)
+            for found in self._expression(index)(window, first, latest, last):
+                start, end = found.span("secret")
+                value = self._judge(index, window, start, end)
+                if value is not None:
+                    hits.append(_Hit(start, end, value))
         except TimeoutError:
-            self.gaps.append(Gap("rule", rule.id, f"no answer within {_TIMEOUT_SECONDS:g} s on one window"))
-            return
-        if found is None or found.start() > latest:
-            return
-        start, end = found.span("secret")
-        if end > start:
-            around = window[max(0, start - NEAR_BYTES) : end + NEAR_BYTES]
-            yield _Hit(start, end, judge(rule, window[start:end], around))
+            rule = self.ruleset[index]
+            self.gaps.append(Gap("rule", rule.id, "gave up on a piece of content made to be slow to search"))
+        return tuple(hits)
 
-    def _pattern(self, index: int) -> Any:
-        pattern = self._patterns.get(index)
-        if pattern is None:
-            import regex  # not needed for a clean change
+    def _judge(self, index: int, window: bytes, start: int, end: int) -> Judgement | None:
+        from scanner.detect.judge import judge  # not needed for a clean change
 
-            rule = self.ruleset.rules[index]
-            flags = regex.VERSION0 | regex.MULTILINE | (regex.IGNORECASE if rule.ignore_case else 0)
-            pattern = self._patterns[index] = regex.compile(rule.pattern.encode(), flags)
-        return pattern
+        rule = self.ruleset[index]
+        left, right = max(0, start - NEAR_BYTES), end + NEAR_BYTES
+        verdict = judge(rule, window[start:end], window[left:right])
+        if verdict.confidence is None or end <= start:
+            return None
+        left = max(left, window.rfind(b"\n", left, start) + 1)
+        stop = window.find(b"\n", min(end, start + NEAR_BYTES), right)
+        line = window[left : stop if stop >= 0 else right]
+        span = Span(start - left, end - left)
+        return Judgement(rule, Secret(window[start:end]), verdict.confidence, verdict.reason, line, span)
 
-    def _match(
-        self,
-        data: bytes,
-        lines: "_Lines",
-        index: int,
-        start: int,
-        end: int,
-        verdict: Verdict,
-        decoded_from: tuple[str, ...],
-    ) -> Match:
-        left = max(data.rfind(b"\n", max(0, start - _LINE_CONTEXT), start) + 1, start - _LINE_CONTEXT, 0)
-        stop = min(end, start + _LINE_CONTEXT)
-        right = data.find(b"\n", stop, stop + _LINE_CONTEXT)
-        line = data[left : right if right >= 0 else stop + _LINE_CONTEXT]
-        confidence = verdict.confidence or "low"
-        location = lines.locate(start, end)
-        span = Span(start - left, stop - left)
-        rule = self.ruleset.rules[index]
-        return Match(
-            rule, Span(start, end), location, Secret(data[start:end]), confidence, verdict.reason, line, span, decoded_from
-        )
+    def _expression(self, index: int) -> Expression:
+        expression = self._searches.get(index)
+        if expression is None:
+            rule = self.ruleset[index]
+            expression = self.expressions.compile(rule.pattern, ignore_case=rule.ignore_case)
+            self._searches[index] = expression
+        return expression
+
+
+def _by_place(item: tuple[tuple[int, int, int], Judgement]) -> tuple[int, int, int]:
+    return item[0]
 
 
 class _Lines:
-    """Offsets to lines and columns. Offsets come in ascending order mostly, so counting goes on from the last."""
+    """Offsets to lines and columns; offsets come in ascending order mostly, so counting goes on from the last."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -173,7 +165,12 @@ class _Lines:
         self._line = 1
 
     def locate(self, start: int, end: int) -> Location:
-        return Location(*self._position(start), *self._position(end))
+        """Return the location of a span of at least one byte."""
+        line, column = self._position(start)
+        value = self._data[start:end]
+        if value.isascii() and b"\n" not in value:
+            return Location(line, column, line, column + len(value))
+        return Location(line, column, *self._position(end))
 
     def _position(self, offset: int) -> tuple[int, int]:
         if offset < self._offset:
@@ -190,17 +187,27 @@ class _Lines:
 def resolve(matches: Sequence[Match]) -> list[Match]:
     """Return the matches without those that another one over the same value explains better.
 
-    The surer verdict wins, then the surer rule (a provider's before the generic one), then the longer value.
+    The generic rules do not speak where a rule with a proof does: a token whose checksum is wrong is doubtful,
+    however it is assigned. Then the surer verdict wins, then a provider's rule, then the longer value.
     """
+    known = [match for match in matches if match.value.rule.proof]
     kept: list[Match] = []
     for match in sorted(matches, key=_worth, reverse=True):
-        if not any(match.span.start < other.span.end and other.span.start < match.span.end for other in kept):
-            kept.append(match)
-    return sorted(kept, key=lambda match: (match.span, match.rule.id))
+        if _overlaps(match, kept) or (_is_generic(match) and _overlaps(match, known)):
+            continue
+        kept.append(match)
+    return sorted(kept, key=lambda match: (match.span, match.value.rule.id))
+
+
+def _overlaps(match: Match, others: Sequence[Match]) -> bool:
+    start, end = match.span
+    return any(start < other.span.end and other.span.start < end for other in others)
+
+
+def _is_generic(match: Match) -> bool:
+    return match.value.rule.id.startswith("generic-")
 
 
 def _worth(match: Match) -> tuple[int, bool, int, int]:
-    generic = match.rule.id.startswith("generic-")
-    return CONFIDENCES.index(match.confidence), not generic, match.span.end - match.span.start, -match.span.start
-
-
+    start, end = match.span
+    return CONFIDENCES.index(match.value.confidence), not _is_generic(match), end - start, -start

@@ -15,9 +15,6 @@ from scanner.detect.proof import PROOFS
 from scanner.detect.rules import Rule
 from scanner.model import Confidence
 
-NEAR_BYTES: Final = 200
-
-
 class Verdict(NamedTuple):
     """`confidence` is None for what is no secret; the reason is given either way."""
 
@@ -32,7 +29,7 @@ def entropy(value: bytes) -> float:
 
 
 def judge(rule: Rule, value: bytes, window: bytes) -> Verdict:
-    """Weigh a confirmed match; `window` reaches at least `NEAR_BYTES` before and after the value where content does."""
+    """Weigh a confirmed match; `window` reaches as far around it as `near` of a rule looks."""
     for expression in rule.allow:
         if _compiled(expression).fullmatch(value):
             return Verdict(None, f"the rule allows values like /{expression}/")
@@ -73,7 +70,7 @@ def _compiled(expression: str) -> re.Pattern[bytes]:
 
 # Written out where a value is wanted later: shells, templates, CI systems, secret managers.
 _REFERENCE: Final = re.compile(
-    rb"\$[({A-Za-z_].*|.*\$\{[^}]*\}.*|.*\{\{.*\}\}.*|.*<%.*|%[({].*|%[sdvq]|#\{.*|@@.*|ENC\[.*|<[^<>]{1,60}>|\[[a-z_ -]{1,60}\]"
+    rb"\$[({].*|(?-i:\$[A-Z_][A-Z0-9_]*|\$[a-z_]+)|.*\$\{[^}]*\}.*|.*\{\{.*\}\}.*|.*<%.*|%[({].*|%[sdvq]|#\{.*|@@.*|ENC\[.*|<[^<>]{1,60}>|\[[a-z_ -]{1,60}\]"
     rb"|(?:vault|op|secretref|ssm|azurekeyvault|gcp-secretmanager|keyring|doppler)://?.*|arn:aws.*"
     rb"|(?:env|process\.env|os\.environ|os\.getenv|secrets|var|local|data|module|config|settings|self|this|params)[.(\[].*"
     rb"|![A-Z][A-Za-z]{2,20} .*|AQICAH.*|-----BEGIN CERT.*",

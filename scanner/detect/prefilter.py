@@ -10,8 +10,8 @@ database built for other processor features is refused by Hyperscan itself and b
 """
 
 import hashlib
-import json
 import os
+import struct
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -19,11 +19,14 @@ from typing import Any, Final, NamedTuple
 import hyperscan
 
 from scanner import __version__
-from scanner.detect.rules import PackFile, Rule, dump_rules, load_rules, parse_rules
+from scanner.detect.rules import PackFile, Rule, dump_rule, load_rules, parse_rule
 from scanner.errors import ConfigError
 
-_FORMAT: Final = b"sealgate-rules-1"
+_FORMAT: Final = b"sealgate-rules-2"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
+# A cache entry: SHA-256 of what follows, lengths of the rules' texts and of their reaches, these, the database.
+_HEAD: Final = struct.Struct(">32sII")
+_REACH: Final = struct.Struct(">III")
 
 
 class Reach(NamedTuple):
@@ -34,13 +37,27 @@ class Reach(NamedTuple):
     match: int
 
 
-class RuleSet(NamedTuple):
-    """Rules ready to scan: `reaches` and Hyperscan's expression ids are in the order of `rules`."""
+class RuleSet:
+    """Rules ready to scan; an index is Hyperscan's expression id. A rule is parsed when it is asked for.
 
-    rules: tuple[Rule, ...]
-    reaches: tuple[Reach, ...]
-    digest: str
-    database: Any
+    `reaches` are in the order of the rules, `texts` the rules as JSON.
+    """
+
+    def __init__(self, texts: Sequence[bytes], reaches: Sequence[Reach], digest: str, database: Any) -> None:
+        self.texts = texts
+        self.reaches = reaches
+        self.digest = digest
+        self.database = database
+        self._rules: dict[int, Rule] = {}
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, index: int) -> Rule:
+        rule = self._rules.get(index)
+        if rule is None:
+            rule = self._rules[index] = parse_rule(self.texts[index])
+        return rule
 
 
 def load_ruleset(
@@ -79,7 +96,7 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         database.compile(expressions=expressions, ids=list(range(len(rules))), elements=len(rules), flags=flags)
     except hyperscan.HyperscanError as error:
         raise ConfigError(f"the prefilter does not compile: {error}", "run 'sealgate rules lint'") from None
-    return RuleSet(tuple(rules), tuple(reaches), digest, _ready(database))
+    return RuleSet([dump_rule(rule) for rule in rules], reaches, digest, _ready(database))
 
 
 def _ready(database: Any) -> Any:
@@ -139,19 +156,23 @@ def _read_cache(folder: str, digest: str) -> RuleSet | None:
             content = stream.read(_MAX_CACHE_BYTES)
         if hashlib.sha256(content[32:]).digest() != content[:32]:
             return None
-        length = int.from_bytes(content[32:40], "big")
-        rules, reaches = json.loads(content[40 : 40 + length])
-        database = hyperscan.loadb(content[40 + length :], hyperscan.HS_MODE_BLOCK)
-        return RuleSet(parse_rules(rules), tuple(Reach(*reach) for reach in reaches), digest, _ready(database))
-    except (OSError, ValueError, TypeError, hyperscan.HyperscanError):
+        texts_end = _HEAD.size + int.from_bytes(content[32:36], "big")
+        reaches_end = texts_end + int.from_bytes(content[36:40], "big")
+        texts = content[_HEAD.size : texts_end].split(b"\n")
+        reaches = [Reach(*numbers) for numbers in _REACH.iter_unpack(content[texts_end:reaches_end])]
+        database = hyperscan.loadb(content[reaches_end:], hyperscan.HS_MODE_BLOCK)
+        return RuleSet(texts, reaches, digest, _ready(database))
+    except (OSError, ValueError, struct.error, hyperscan.HyperscanError):
         return None
 
 
 def _write_cache(folder: str, ruleset: RuleSet) -> None:
     """Write the entry; whatever goes wrong, the scan goes on without a cache."""
     try:
-        head = json.dumps([dump_rules(ruleset.rules), ruleset.reaches]).encode()
-        content = len(head).to_bytes(8, "big") + head + hyperscan.dumpb(ruleset.database)
+        texts = b"\n".join(ruleset.texts)
+        reaches = b"".join(_REACH.pack(*reach) for reach in ruleset.reaches)
+        lengths = len(texts).to_bytes(4, "big") + len(reaches).to_bytes(4, "big")
+        content = lengths + texts + reaches + hyperscan.dumpb(ruleset.database)
         temporary = os.path.join(folder, f".{ruleset.digest}.{os.getpid()}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except (OSError, hyperscan.HyperscanError):

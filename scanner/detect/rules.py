@@ -2,8 +2,8 @@
 """Rule packs: where they are, how an entry becomes a valid `Rule`, what is wrong with one that does not.
 
 The format is described in `docs/rules.md`. Reading YAML takes a hundred times longer than a small
-scan, so a loaded pack can be written to and read from plain JSON (`dump_rules`, `parse_rules`); the
-compiled form in `prefilter.py` keeps it beside the Hyperscan database.
+scan, so a loaded pack can be kept as plain JSON (`dump_rule`, `parse_rule`); the cache in
+`prefilter.py` has it beside the Hyperscan database.
 """
 
 import os
@@ -116,8 +116,9 @@ def _entries(pack: PackFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
     loader = cast("Any", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     try:
-        node = yaml.compose(pack.data, Loader=loader)
-        document = yaml.load(pack.data, Loader=loader)  # noqa: S506  a safe loader, the C one where there is one
+        reader = loader(pack.data)
+        node = reader.get_single_node()
+        document = reader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{pack.name}:{mark.line + 1}" if mark else pack.name
@@ -209,11 +210,15 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def dump_rules(rules: Sequence[Rule]) -> list[list[object]]:
-    """Return rules as plain JSON values, for `parse_rules`."""
-    return [list(rule) for rule in rules]
+def dump_rule(rule: Rule) -> bytes:
+    """Return a rule as one line of JSON, for `parse_rule`."""
+    import json  # not needed for a clean change
+
+    return json.dumps(rule).encode()
 
 
-def parse_rules(dumped: Sequence[Sequence[Any]]) -> tuple[Rule, ...]:
-    """Return the rules that `dump_rules` wrote. Trusts its input: it comes from a checked cache."""
-    return tuple(Rule(*(tuple(v) if isinstance(v, list) else v for v in values)) for values in dumped)
+def parse_rule(text: bytes) -> Rule:
+    """Return the rule that `dump_rule` wrote. Trusts its input: it comes from a checked cache."""
+    import json
+
+    return Rule(*(tuple(value) if isinstance(value, list) else value for value in json.loads(text)))

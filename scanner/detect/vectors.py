@@ -38,7 +38,7 @@ _ALPHABETS: Final[Mapping[str, str]] = {
     "base64url": _BASE62 + "-_",
     "print": _BASE62 + "!#%&*+-./:=?@^_|~",
 }
-_GENERATOR: Final = re.compile(r"\{\{(.+?)\}\}")
+_GENERATOR: Final = re.compile(r"\{\{(.+?)\}\}(?!\})")
 _INNER: Final = re.compile(r"\{([^{}]+)\}")
 
 
@@ -72,7 +72,8 @@ def expand(vector: Vector) -> Expanded:
 
 def check_vectors(detector: Detector, vectors: Iterable[Vector]) -> Iterator[Failure]:
     """Yield every vector that the detector does not answer as its rule promises."""
-    rules = {rule.id: rule for rule in detector.ruleset.rules}
+    ruleset = detector.ruleset
+    rules = {rule.id: rule for rule in map(ruleset.__getitem__, range(len(ruleset)))}
     for vector in vectors:
         message = _check(detector, rules[vector.rule_id], expand(vector), positive=vector.positive)
         if message:
@@ -80,20 +81,20 @@ def check_vectors(detector: Detector, vectors: Iterable[Vector]) -> Iterator[Fai
 
 
 def _check(detector: Detector, rule: Rule, case: Expanded, *, positive: bool) -> str:
-    matches = [m for m in detector.find(case.data) if not m.rule.paths or glob_matches(m.rule.paths, case.path)]
-    own = [match for match in matches if match.rule.id == rule.id]
+    matches = [m for m in detector.find(case.data) if not m.value.rule.paths or glob_matches(m.value.rule.paths, case.path)]
+    own = [match for match in matches if match.value.rule.id == rule.id]
     if not positive:
-        return f"must stay silent, but is found ({own[0].reason})" if own else ""
+        return f"must stay silent, but is found ({own[0].value.reason})" if own else ""
     if len(own) != 1:
         return f"must be found once, but is found {len(own)} times" if own else "is not found"
-    if own[0].secret.reveal() != case.secret:
+    if own[0].value.secret.reveal() != case.secret:
         return "is found, but the captured value is not what the marks enclose"
     if own[0] not in resolve(matches):
         winner = next(m for m in resolve(matches) if m.span.start < own[0].span.end and m.span.end > own[0].span.start)
-        return f"is found, but rule {winner.rule.id} wins over it"
+        return f"is found, but rule {winner.value.rule.id} wins over it"
     level = "low" if rule.confidence == "low" else "medium"
-    if CONFIDENCES.index(own[0].confidence) < CONFIDENCES.index(level):
-        return f"is found only at {own[0].confidence} confidence ({own[0].reason})"
+    if CONFIDENCES.index(own[0].value.confidence) < CONFIDENCES.index(level):
+        return f"is found only at {own[0].value.confidence} confidence ({own[0].value.reason})"
     return ""
 
 

@@ -158,7 +158,6 @@ def make_result(**changes: object) -> ScanResult:
         stats=Stats(blobs=12_345, bytes=98_765_432, files=7, commits=321, seconds=1.23456),
         notices=("baseline entry 00ff expired on 2024-01-01 \x1b[5m",),
         ruleset="sha256:0123456789abcdef",
-        rules=(PAT, GENERIC, KEY, LEAF, GITLAB),
         fail_on="medium",
     )
     return base._replace(**changes)  # type: ignore[arg-type]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rule expressions that cannot hang: every search ends within a time limit, whatever the content.
+
+Content comes from whoever opens a pull request, and a rule pack from whoever wrote it, so a search may meet
+input made to make it backtrack for years. Where signals are to be had (the main thread on POSIX) a ticking
+alarm interrupts Python's own `re`, which looks for signals as it works; elsewhere the `regex` package does the
+search with a timeout of its own. It is the second choice because it needs 12 ms to be imported and to compile
+a first pattern, a fifth of a pre-commit run, and a quarter more time to search.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+# A search is interrupted at the second tick that finds it at work.
+TICK_SECONDS: Final = 1.0
+
+# Where a match can start at few places they are tried one by one: a search would go on to the end of the window,
+# and the windows of the longest patterns are large.
+_FEW_STARTS: Final = 48
+
+# From content and offsets (first and latest start, last end) to the matches within them, not overlapping.
+Expression = Callable[[bytes, int, int, int], Iterator[Any]]
+
+
+class Expressions:
+    """Compiles rule patterns and watches over their searches while `watched`."""
+
+    def __init__(self) -> None:
+        self.interruptible = False
+        self._serial = 0
+        self._seen = -1
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Let searches inside the block be interrupted by an alarm where this thread can have one."""
+        try:
+            import signal
+
+            before = signal.signal(signal.SIGALRM, self._tick)
+        except (AttributeError, ValueError):  # no such signal here, or not the main thread
+            yield
+            return
+        signal.setitimer(signal.ITIMER_REAL, TICK_SECONDS, TICK_SECONDS)
+        self.interruptible = True
+        try:
+            yield
+        finally:
+            self.interruptible = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    def _tick(self, _signal: int, _frame: object) -> None:
+        if self._serial & 1 and self._serial == self._seen:
+            raise TimeoutError
+        self._seen = self._serial
+
+    def compile(self, pattern: str, *, ignore_case: bool) -> Expression:
+        """Return the search for a pattern; what it yields has `span` and `start` of `re.Match`.
+
+        Running it raises `TimeoutError` when a search takes too long.
+        """
+        if not self.interruptible:
+            return _with_regex(pattern, ignore_case=ignore_case)
+        compiled = re.compile(pattern.encode(), re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
+
+        def search(data: bytes, first: int, latest: int, last: int) -> Iterator[Any]:
+            self._serial += 1  # odd: at work
+            try:
+                return iter(list(_matches(compiled, data, first, latest, last)))
+            finally:
+                self._serial += 1
+
+        return search
+
+
+def _with_regex(pattern: str, *, ignore_case: bool) -> Expression:
+    import regex
+
+    flags = regex.VERSION0 | regex.MULTILINE | (regex.IGNORECASE if ignore_case else 0)
+    compiled = regex.compile(pattern.encode(), flags)
+
+    def search(data: bytes, first: int, latest: int, last: int) -> Iterator[Any]:
+        return _matches(compiled, data, first, latest, last, timeout=2 * TICK_SECONDS)
+
+    return search
+
+
+def _matches(compiled: Any, data: bytes, first: int, latest: int, last: int, **options: float) -> Iterator[Any]:
+    """Yield what both engines find alike: the leftmost match, and on from its end."""
+    if latest - first > _FEW_STARTS:
+        for found in compiled.finditer(data, first, last, **options):
+            if found.start() > latest:
+                return
+            yield found
+        return
+    start = first
+    while start <= latest:
+        found = compiled.match(data, start, last, **options)
+        if found is not None:
+            yield found
+        start = max(start + 1, found.end() if found is not None else 0)
