@@ -38,7 +38,7 @@ class RangeSource:
 
     def blobs(self) -> Iterator[Blob]:
         """Yield the message of each commit, then each new version of a file once for each path."""
-        commits = self._list(*_parse_spec(self._spec))
+        commits = self._selected()
         self._order = {commit: order for order, commit in enumerate(commits)}
         self.commits = len(commits)
         self._check_shallow()
@@ -64,6 +64,10 @@ class RangeSource:
         """Return nothing: every blob came with its place."""
         return {}
 
+    def _selected(self) -> list[str]:
+        """Return the commits to scan, ancestors first."""
+        return self._list(*_parse_spec(self._spec))
+
     def _list(self, old: str | None, new: str, symmetric: bool) -> list[str]:
         """Return the commits of the range, ancestors first."""
         if _is_null(new):
@@ -85,8 +89,8 @@ class RangeSource:
             git.stdout.read()
             return git.wait() == 0
 
-    def _walk(self, arguments: Sequence[str]) -> list[str]:
-        with self._repo.start("rev-list", "--topo-order", "--reverse", *arguments) as git:
+    def _walk(self, arguments: Sequence[str], stdin: bytes | None = None) -> list[str]:
+        with self._repo.start("rev-list", "--topo-order", "--reverse", *arguments, stdin=stdin) as git:
             commits = git.stdout.read().decode("ascii").split()
             if git.wait() != 0:
                 self.gaps.append(missing(self._repo, f"commits of {one_line(self._spec)}: {git.complaint()}"))

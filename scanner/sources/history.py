@@ -15,6 +15,7 @@ from scanner.sources.files import list_worktree, read_worktree_file, submodule
 
 # So many missing objects are named one by one; of more, a person wants the number.
 _MAX_NAMED: Final = 20
+_SHA256_BYTES: Final = 32
 
 
 class HistorySource:
@@ -31,6 +32,7 @@ class HistorySource:
         self._max_blob = max_blob
         self._graph = Graph(repo.id_bytes)
         self._known: set[bytes] = set()
+        self._absent: set[str] = set()
 
     def blobs(self) -> Iterator[Blob]:
         """Yield everything, each object once; that nothing is missing is checked before the first blob."""
@@ -119,7 +121,7 @@ class HistorySource:
         """Record what the objects that are there name, and is not there."""
         self._check_shallow()
         # Git knows these two without having them.
-        known = self._known | {bytes.fromhex(self._repo.empty_tree), self._digest(b"", kind=b"blob")}
+        known = self._known | {bytes.fromhex(self._repo.empty_tree), self._digest(b"")}
         shallow = frozenset(self._repo.shallow_commits())
         absent = {id_: f"{id_}, named by {by}" for id_, by in self._graph.missing_commits(known, shallow).items()}
         raw = self._graph.missing_ids(known)
@@ -127,6 +129,7 @@ class HistorySource:
         for missing_id in raw:
             paths = named.get(missing_id)
             absent[missing_id.hex()] = decode_path(paths[0].path) if paths else f"object {missing_id.hex()}"
+        self._absent.update(absent)
         self._report_missing(absent)
         self.gaps.extend(map(submodule, self._graph.submodules()))
 
@@ -142,20 +145,26 @@ class HistorySource:
         else:
             self.gaps.append(missing(self._repo, plural(len(absent), "object"), len(absent)))
 
-    def _digest(self, data: bytes, kind: bytes = b"blob") -> bytes:
-        algorithm = hashlib.sha1 if self._repo.id_bytes == 20 else hashlib.sha256
-        return algorithm(b"%s %d\0" % (kind, len(data)) + data, usedforsecurity=False).digest()
+    def _digest(self, data: bytes) -> bytes:
+        """Return the id that git would give this content."""
+        algorithm = hashlib.sha256 if self._repo.id_bytes == _SHA256_BYTES else hashlib.sha1
+        digest = algorithm(b"blob %d\0" % len(data), usedforsecurity=False)
+        digest.update(data)
+        return digest.digest()
 
     def _worktree(self) -> Iterator[Blob]:
         """Yield files whose content git does not have; all are read, as a flag or a stamp can deceive."""
-        for file in list_worktree(self._repo, []):
+        submodules: list[Gap] = []
+        files = list_worktree(self._repo, submodules)
+        self.gaps.extend(gap for gap in submodules if gap not in self.gaps)
+        for file in files:
             self._check_index(file.path, file.id)
             data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
             if data is not None and self._digest(data) not in self._known:
                 yield Blob(data, None, Place(file.path, Provenance("worktree")))
 
     def _check_index(self, path: bytes, object_id: str | None) -> None:
-        if object_id is None or bytes.fromhex(object_id) in self._known:
+        if object_id is None or object_id in self._absent or bytes.fromhex(object_id) in self._known:
             return
         if bytes.fromhex(object_id) != self._digest(b""):
             self.gaps.append(missing(self._repo, f"{decode_path(path)} in the index"))

@@ -5,7 +5,7 @@ Every commit of a developer waits for this path: two git processes where nothing
 something is, and no import that is not needed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from scanner.display import decode_path
 from scanner.errors import SourceError
@@ -16,13 +16,20 @@ from scanner.model import Blob, Gap, Place, Provenance
 
 
 class StagedSource:
-    """The index's version of what is staged; what is on disk does not count."""
+    """The index's version of what is staged; what is on disk does not count.
 
-    def __init__(self, repo: Repository, max_blob: int) -> None:
+    `merged` are the commits being merged; None asks the repository, which does not know them yet while
+    `git merge` runs its pre-merge-commit hook.
+    """
+
+    def __init__(self, repo: Repository, max_blob: int, merged: Sequence[str] | None = None) -> None:
         self.gaps: list[Gap] = []
         self.commits = 0
         self._repo = repo
         self._max_blob = max_blob
+        self._merged = repo.merge_heads() if merged is None else merged
+        self._changes: list[Change] | None = None
+        self._paths: set[bytes] = set()
         self._previous: dict[bytes, tuple[str, ...]] = {}
 
     def blobs(self) -> Iterator[Blob]:
@@ -42,6 +49,11 @@ class StagedSource:
             for path in paths[object_id]:
                 yield Blob(data, object_id, Place(path, Provenance("index")))
 
+    def paths(self) -> Set[bytes]:
+        """Return the paths of all staged changes, deletions too; in a merge, of changes against any parent."""
+        self._staged()
+        return self._paths
+
     def previous(self, blob: Blob) -> Iterator[bytes]:
         """Yield what HEAD and each merged commit have at the blob's path, or had before its renaming."""
         if blob.place is not None:
@@ -56,12 +68,15 @@ class StagedSource:
 
     def _staged(self) -> list[Change]:
         """Return the changes against HEAD that, in a merge, are changes against every merged commit too."""
-        head, *merged = [self._repo.head or self._repo.empty_tree, *self._repo.merge_heads()]
-        changes = {change.path: change for change in self._against(head)}
-        for commit in merged:
-            others = {change.path: change for change in self._against(commit)}
-            changes = {path: _both(change, others[path]) for path, change in changes.items() if path in others}
-        return list(changes.values())
+        if self._changes is None:
+            changes = {change.path: change for change in self._against(self._repo.head or self._repo.empty_tree)}
+            self._paths.update(changes)
+            for commit in self._merged:
+                others = {change.path: change for change in self._against(commit)}
+                self._paths.update(others)
+                changes = {path: _both(change, others[path]) for path, change in changes.items() if path in others}
+            self._changes = list(changes.values())
+        return self._changes
 
     def _against(self, commit: str) -> list[Change]:
         try:

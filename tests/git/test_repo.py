@@ -178,7 +178,7 @@ def marker(tmp_path: Path) -> Path:
     """Return a file that exists once the program beside it, `run-me`, was run."""
     marker = tmp_path / "it-ran"
     program = tmp_path / "run-me"
-    program.write_text(f"#!/bin/sh\ntouch '{marker}'\ncat\n")
+    program.write_text(f"#!/bin/sh\ntouch '{marker}'\n")
     program.chmod(0o755)
     return marker
 
@@ -187,6 +187,7 @@ def hostile(repo: GitRepo, marker: Path) -> None:
     """Fill a repository's configuration with everything that runs a program or changes what git sees."""
     program = marker.parent / "run-me"
     included = marker.parent / "included"
+    (marker.parent / "elsewhere").mkdir()
     included.write_text(f"[core]\n fsmonitor = {program}\n[diff]\n external = {program}\n")
     settings = {
         "core.fsmonitor": program,
@@ -195,7 +196,7 @@ def hostile(repo: GitRepo, marker: Path) -> None:
         "core.sshCommand": program,
         "core.askPass": program,
         "core.alternateRefsCommand": program,
-        "core.worktree": "/",
+        "core.worktree": marker.parent / "elsewhere",
         "core.attributesFile": included,
         "core.excludesFile": included,
         "core.untrackedCache": "true",
@@ -255,6 +256,7 @@ def test_no_configuration_runs_anything_or_moves_the_scan(
         os.utime(repo.path / path)
     found = opened(repo.path, environ)
     assert found.worktree == str(repo.path)
+    assert found.run("ls-files", "--others", "--cached") == b".gitattributes\na\nb\n"
     everything(found)
     assert not marker.exists()
 

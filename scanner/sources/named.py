@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What pre-commit asks for: the commit to be, or whole files that it names.
+
+pre-commit names files in every case: those of the commit, or with `run --all-files` and `--files` any
+others. What is being committed is known from the index, so a name that is not among the staged changes
+tells the two apart, and a normal commit pays one comparison of sets for the difference.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+
+from scanner.display import decode_path
+from scanner.errors import ConfigError
+from scanner.git.repo import Repository
+from scanner.model import Blob, Gap, Place, Provenance
+from scanner.sources.staged import StagedSource
+
+
+class CommitSource(StagedSource):
+    """The staged changes; if `names` goes beyond them, all named files too, whole, as they are on disk.
+
+    Names are paths from the root of the working tree. With `run --all-files` pre-commit leaves unstaged
+    changes where they are, so the file on disk is what it (and every other hook) means by a name.
+    """
+
+    def __init__(
+        self, repo: Repository, max_blob: int, names: Sequence[bytes], merged: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(repo, max_blob, merged)
+        self._names = frozenset(names)
+        self._whole: frozenset[bytes] = frozenset()
+        self._staged_ids: dict[bytes, str | None] = {}
+
+    def blobs(self) -> Iterator[Blob]:
+        """Yield what is staged, then the named files where they are more than that."""
+        if not self._names <= self.paths():
+            self._whole = self._names
+        for blob in super().blobs():
+            if blob.place is not None and blob.place.path in self._whole:
+                self._staged_ids[blob.place.path] = blob.id
+            yield blob
+        if self._whole:
+            yield from self._files()
+
+    def previous(self, blob: Blob) -> Iterator[bytes]:
+        """Yield what a staged version replaces, but nothing for a file that is looked at whole."""
+        if blob.place is None or blob.place.path in self._whole:
+            return iter(())
+        return super().previous(blob)
+
+    def _files(self) -> Iterator[Blob]:
+        """Yield the named files but for those that are on disk as they are staged."""
+        from scanner.sources.files import read_worktree_file
+
+        absent = []
+        for path in sorted(self._whole):
+            known = len(self.gaps)
+            data = read_worktree_file(self._repo, path, self._max_blob, self.gaps)
+            if data is None:
+                if len(self.gaps) == known:
+                    absent.append(path)
+            elif path not in self._staged_ids or self._staged_ids[path] != self._digest(data):
+                yield Blob(data, None, Place(path, Provenance("file")))
+        if absent:
+            self._check_absent(absent)
+
+    def _digest(self, data: bytes) -> str:
+        import hashlib
+
+        algorithm = hashlib.sha1 if self._repo.id_bytes == 20 else hashlib.sha256
+        return algorithm(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+    def _check_absent(self, names: Sequence[bytes]) -> None:
+        """Tell a file that was deleted from one that never was: only the first holds nothing to scan."""
+        tracked = {}
+        for record in self._repo.run("ls-files", "-z", "-s").split(b"\0")[:-1]:
+            fields, _, path = record.partition(b"\t")
+            tracked[path] = fields[:6]
+        for name in names:
+            if tracked.get(name) == b"160000":
+                self.gaps.append(Gap("submodule", decode_path(name), "a repository of its own, not entered"))
+            elif os.path.isdir(os.path.join(os.fsencode(self._repo.root), name)):
+                raise ConfigError(f"{decode_path(name)} is a directory", "name files, or use 'sealgate scan --worktree'")
+            elif name not in tracked and name not in self.paths():
+                self.gaps.append(Gap("unreadable", decode_path(name), "there is no such file in the working tree"))
