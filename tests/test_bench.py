@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark's own arithmetic, parsing and tables. Nothing here asserts how fast anything is."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import GitRepo
+
+# The benchmark is not part of the distribution. At the end of the path, so that an installed Sealgate stays
+# the one that the other tests see.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from bench.corpus import make_corpus, parse_tree, spread_out
+from bench.install import InstallError, install
+from bench.machine import describe_machine, parse_field
+from bench.measure import Command, run, run_sampled
+from bench.results import Benchmark, Results, Sample, Series, load_results, write_results
+from bench.rounds import Contender, Job, environment, rotated, run_rounds
+from bench.stats import memory_ratio, ratio, spread
+from bench.table import render, seconds, times
+from bench.target import TargetError, describe, make_directory, make_staged, prepare
+from bench.tools import (
+    SEALGATE,
+    TOOLS,
+    Mode,
+    ReportError,
+    Tool,
+    count_betterleaks,
+    count_gitleaks,
+    count_kingfisher,
+    count_sealgate,
+)
+
+_WORKS = "import sys; open(sys.argv[1], 'w').write('[1, 2]')"
+_CRASHES = "import sys; sys.exit('out of luck')"
+_LIES = "pass"
+
+
+def _tool(name: str, code: str) -> Tool:
+    return Tool(
+        name, None, "x", None, {"history": ("-c", code, "{report}")}, f"{name}.json", count_gitleaks, frozenset({0})
+    )
+
+
+def _cpu(sample: Sample) -> float:
+    return sample.cpu_seconds
+
+
+def _series(name: str, *cpu: float) -> Series:
+    return Series(name, [Sample(value, value, 20_000_000, 0, 7) for value in cpu], 30_000_000)
+
+
+class TestStatistics:
+    """Medians and ratios."""
+
+    def test_spread_is_median_and_ends(self) -> None:
+        assert spread([3.0, 1.0, 10.0]) == (3.0, 1.0, 10.0)
+        with pytest.raises(ValueError, match="no values"):
+            spread([])
+
+    def test_ratio_is_taken_round_by_round(self) -> None:
+        # A machine twice as slow in the second round does not change the ratio; medians of all would.
+        assert ratio(_series("other", 2.0, 4.0, 2.0), _series("base", 1.0, 2.0, 1.0), _cpu) == 2.0
+
+    def test_ratio_of_unequal_rounds(self) -> None:
+        assert ratio(_series("other", 3.0), _series("base", 1.0, 100.0), _cpu) == 3.0
+        assert ratio(_series("other"), _series("base", 1.0), _cpu) is None
+        assert ratio(_series("other", 1.0), _series("base", 0.0), _cpu) is None
+
+    def test_memory_ratio(self) -> None:
+        base = _series("base", 1.0)
+        assert memory_ratio(Series("other", together_bytes=60_000_000), base) == 2.0
+        assert memory_ratio(Series("other"), base) is None
+
+    def test_every_contender_is_first_once(self) -> None:
+        contenders = [Contender(name, SEALGATE, Path(name)) for name in "abc"]
+        orders = ["".join(item.name for item in rotated(contenders, by)) for by in range(4)]
+        assert orders == ["abc", "bca", "cab", "abc"]
+        assert rotated([], 3) == []
+
+
+class TestReports:
+    """Counting findings, and not believing a report that says itself that it is not complete."""
+
+    def test_sealgate(self) -> None:
+        assert count_sealgate(b'{"rule_id": "a"}\n{"rule_id": "b"}\n{"summary": {}}\n') == 2
+        with pytest.raises(ReportError, match="no summary"):
+            count_sealgate(b'{"rule_id": "a"}\n')
+
+    def test_gitleaks(self) -> None:
+        assert count_gitleaks(b"[{}, {}]") == 2
+        with pytest.raises(ReportError, match="not JSON"):
+            count_gitleaks(b"[{}, ")
+        with pytest.raises(ReportError, match="not a list"):
+            count_gitleaks(b"{}")
+
+    def test_betterleaks(self) -> None:
+        assert count_betterleaks(b'{"findings": [{}], "scan": {"state": "complete"}}') == 1
+        with pytest.raises(ReportError, match="the scan is partial"):
+            count_betterleaks(b'{"findings": [], "scan": {"state": "partial"}}')
+        with pytest.raises(ReportError, match="no findings"):
+            count_betterleaks(b"[]")
+
+    def test_kingfisher(self) -> None:
+        finding = b'{"rule": {}, "finding": {}}\n{"findings": 1}\n'
+        assert count_kingfisher(finding + b'{"audit": {"summary": {"scan_partial": 0}}}\n') == 1
+        with pytest.raises(ReportError, match="scan partial"):
+            count_kingfisher(b'{"audit": {"summary": {"scan_partial": 1}}}\n')
+        with pytest.raises(ReportError, match="not an object"):
+            count_kingfisher(b"[1]\n")
+
+    @pytest.mark.parametrize("name", TOOLS)
+    def test_each_tool_writes_its_report_on_each_job(self, name: str) -> None:
+        tool = TOOLS[name]
+        modes: tuple[Mode, ...] = ("history", "staged", "directory")
+        for mode in modes:
+            arguments = tool.arguments(mode, "REPORT", "TARGET")
+            assert "TARGET" in arguments
+            assert any("REPORT" in argument for argument in arguments)
+
+
+class TestMeasure:
+    """Running small commands."""
+
+    def _command(self, folder: Path, code: str) -> Command:
+        return Command([sys.executable, "-c", code], environment(folder), folder, folder / "errors.txt")
+
+    def test_cpu_of_children_counts(self, tmp_path: Path) -> None:
+        burn = "import time\\nwhile time.process_time() < 0.2: pass"
+        usage = run(
+            self._command(tmp_path, f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{burn}'])")
+        )
+        assert usage.exit_code == 0
+        assert usage.cpu_seconds > 0.2
+        assert usage.largest_bytes > 1_000_000
+
+    def test_exit_code_folder_and_error_output(self, tmp_path: Path) -> None:
+        usage = run(self._command(tmp_path, "import os, sys; print(os.getcwd(), file=sys.stderr); sys.exit(9)"))
+        assert usage.exit_code == 9
+        assert (tmp_path / "errors.txt").read_text().strip() == str(tmp_path.resolve())
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="memory is sampled from /proc")
+    def test_memory_of_all_processes_together(self, tmp_path: Path) -> None:
+        child = "import time; x = bytearray(40_000_000); time.sleep(0.5)"
+        code = f"import subprocess, sys; x = bytearray(40_000_000); subprocess.run([sys.executable, '-c', '{child}'])"
+        usage, together = run_sampled(self._command(tmp_path, code))
+        assert together > 80_000_000 > usage.largest_bytes
+
+
+class TestRounds:
+    """Warm-up, rounds and failures."""
+
+    def _run(self, tmp_path: Path, *, cold: bool = False, **codes: str) -> dict[str, Series]:
+        contenders = [Contender(name, _tool(name, code), Path(sys.executable)) for name, code in codes.items()]
+        job = Job("history", tmp_path, tmp_path, tmp_path, cold=cold)
+        return {series.name: series for series in run_rounds(job, contenders, 2, lambda _: None)}
+
+    def test_failures_are_kept_with_their_reason(self, tmp_path: Path) -> None:
+        series = self._run(tmp_path, works=_WORKS, crashes=_CRASHES, lies=_LIES)
+        assert [sample.findings for sample in series["works"].samples] == [2, 2]
+        assert series["works"].error is None
+        assert series["crashes"].error == "warm-up: exit code 1: out of luck"
+        assert series["lies"].error == "warm-up: exit code 0 and no report: no message"
+
+    def test_a_program_that_is_not_there(self, tmp_path: Path) -> None:
+        job = Job("history", tmp_path, tmp_path, tmp_path)
+        [series] = run_rounds(job, [Contender("gone", _tool("gone", ""), tmp_path / "gone")], 1, lambda _: None)
+        assert series.error is not None
+        assert series.error.startswith("warm-up: ")
+
+    def test_cold_runs_find_an_empty_home(self, tmp_path: Path) -> None:
+        code = "import os, sys; h = os.environ['HOME']; assert not os.listdir(h); open(h + '/x', 'w'); " + _WORKS
+        assert self._run(tmp_path, cold=True, tool=code)["tool"].error is None
+        warm = self._run(tmp_path, tool=code)["tool"].error
+        assert warm is not None
+        assert "AssertionError" in warm
+
+
+class TestTable:
+    """Results as Markdown and JSON."""
+
+    def _results(self) -> Results:
+        failed = Series("gone", error="not installed: no such package")
+        series = [_series("Sealgate", 2.0, 2.5), _series("other", 4.0, 5.0), failed]
+        return Results(
+            "demo", {"CPU": "x86"}, {"other": "1.0"}, {"files": "3"}, 2, [Benchmark("Directory", "Note.", series)]
+        )
+
+    def test_page(self) -> None:
+        lines = render(self._results()).splitlines()
+        assert lines[:5] == ["## demo", "", "- Machine: CPU x86", "- Tools: other 1.0", "- Target: files 3"]
+        assert "### Directory" in lines
+        assert "| other | 4.50 (4.00–5.00) | 2.00 | 4.50 (4.00–5.00) | 2.00 | 20 | 30 | 1.00 | 7 | 0 |" in lines
+        assert any(line.startswith("| gone | failed: not installed: no such package |") for line in lines)
+        assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+
+    def test_everyone_failed(self) -> None:
+        results = self._results()
+        results.benchmarks[0].series = [Series("Sealgate", error="x"), _series("other", 1.0)]
+        assert "| other | 1.00 (1.00–1.00) |  | 1.00 (1.00–1.00) |  | 20 | 30 |  | 7 | 0 |" in render(results)
+
+    def test_small_figures_have_milliseconds(self) -> None:
+        assert seconds([0.0123]) == "0.012 (0.012–0.012)"
+        assert seconds([12.345]) == "12.35 (12.35–12.35)" or seconds([12.345]) == "12.34 (12.34–12.34)"
+        assert times(None) == ""
+
+    def test_results_come_back_from_their_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "results" / "demo.json"
+        write_results(self._results(), path)
+        assert load_results(path) == self._results()
+        assert json.loads(path.read_text())["name"] == "demo"
+
+
+class TestTarget:
+    """Repositories, bundles and directories."""
+
+    @pytest.fixture
+    def repo(self, git_repo: Callable[..., GitRepo]) -> GitRepo:
+        """Return a repository with two versions of a module."""
+        repo = git_repo("source")
+        repo.commit(files={"a.py": "x = 1\n" * 200, "logo.png": b"\0\1"})
+        repo.commit(files={"a.py": "x = 2\n" * 200})
+        return repo
+
+    def test_bundle_and_repository_become_the_same_mirror(self, repo: GitRepo, tmp_path: Path) -> None:
+        bundle = tmp_path / "source.bundle"
+        repo.git("bundle", "create", str(bundle), "--all")
+        targets = [prepare(path, None, tmp_path / path.suffix) for path in (repo.path, bundle)]
+        assert [target.name for target in targets] == ["source", "source"]
+        facts = [describe(target) for target in targets]
+        assert [fact["commits"] for fact in facts] == ["2", "2"]
+        assert [fact["blobs"] for fact in facts] == ["3", "3"]
+
+    def test_staged_change_is_small_and_staged(self, repo: GitRepo, tmp_path: Path) -> None:
+        target = prepare(repo.path, None, tmp_path)
+        assert target.mirror is not None
+        clone = GitRepo(make_staged(target.mirror, tmp_path))
+        assert clone.git("diff", "--cached", "--stat").count("a.py") == 1
+
+    def test_directory_out_of_history(self, repo: GitRepo, tmp_path: Path) -> None:
+        folder = make_directory(prepare(repo.path, None, tmp_path), tmp_path)
+        assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*")) == ["0000/a.py", "0001/a.py"]
+        assert make_corpus(repo.path, tmp_path / "few", files=1) == 1
+
+    def test_plain_directory(self, tmp_path: Path) -> None:
+        (tmp_path / "plain").mkdir()
+        (tmp_path / "plain" / "a").write_bytes(b"abc")
+        target = prepare(tmp_path / "plain", "other", tmp_path)
+        assert (target.name, target.mirror) == ("other", None)
+        assert describe(target) == {"files": "1", "of together": "0.0 MB"}
+        assert make_directory(target, tmp_path) == tmp_path / "plain"
+
+    def test_nothing_there(self, tmp_path: Path) -> None:
+        with pytest.raises(TargetError, match="there is no"):
+            prepare(tmp_path / "gone", None, tmp_path)
+
+    def test_commits_far_apart_come_first(self) -> None:
+        commits = [str(number) for number in range(32)]
+        order = list(spread_out(commits))
+        assert order[:8] == ["0", "4", "8", "12", "16", "20", "24", "28"]
+        assert sorted(order, key=int) == commits
+
+    def test_tree_without_links_and_large_files(self) -> None:
+        records = [
+            b"100644 blob aa      12\tb/c.py",
+            b"120000 blob bb       3\tlink",
+            b"100644 blob cc 9999999\tbig",
+            b"",
+        ]
+        assert [entry.path for entry in parse_tree(b"\0".join(records))] == ["b/c.py"]
+
+
+def test_machine_is_described() -> None:
+    facts = describe_machine()
+    assert int(facts["cores"]) >= 1
+    assert parse_field("a : 1\nmodel name\t: Fast\n", "model name") == "Fast"
+    assert parse_field("", "model name") == ""
+
+
+def test_a_package_that_cannot_be_installed_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "gone" / "bin").mkdir(parents=True)
+    fake = tmp_path / "gone" / "bin" / "python"
+    fake.write_text("#!/bin/sh\necho 'ERROR: No matching distribution found' >&2\nexit 1\n")
+    fake.chmod(0o700)
+    with pytest.raises(InstallError, match="No matching distribution"):
+        install(_tool("gone", ""), tmp_path, tmp_path)
