@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+import sys
+from pathlib import Path
+
+import pytest
+from pipeline import ROOT, Shell, executable
+
+
+@pytest.fixture
+def shell(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """Return a shell with a home of its own; compiled rules are shared by the tests of one process."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Shell(home, tmp_path_factory.getbasetemp() / "cache")
+
+
+@pytest.fixture
+def sealgate_program(tmp_path: Path) -> Path:
+    """Return a folder for PATH with a `sealgate` in it that runs this checkout."""
+    folder = tmp_path / "program"
+    folder.mkdir()
+    executable(folder / "sealgate", f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m scanner "$@"\n')
+    return folder
