@@ -15,6 +15,7 @@ from scanner.model import Family, Finding, Suppression
 from scanner.paths import glob_matches
 
 
+@functools.lru_cache(maxsize=4096)
 def fingerprint(family: Family, secret: bytes) -> str:
     """Return the identity of a secret: 32 hex digits that depend on its value and family alone.
 
@@ -54,14 +55,19 @@ def find_mark(data: bytes, start: int, end: int) -> Mark | None:
     """Return the mark on the first or last line of data[start:end], or the one above it for its next line."""
     first = data.rfind(b"\n", 0, start) + 1
     last = data.find(b"\n", end)
-    line = data[first : last if last >= 0 else len(data)]
-    found = _search_mark(line.partition(b"\n")[0]) or _search_mark(line.rpartition(b"\n")[2])
+    above = data[data.rfind(b"\n", 0, max(0, first - 1)) + 1 : first]
+    return _parse_mark(data[first : last if last >= 0 else len(data)], above)
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse_mark(lines: bytes, above: bytes) -> Mark | None:
+    """Return the mark of these lines; most recur from version to version."""
+    found = _search_mark(lines.partition(b"\n")[0]) or _search_mark(lines.rpartition(b"\n")[2])
     if found and found["other"]:
         return Mark(found["other"].decode())
     if found:
         options = {m[1].lower(): m[2] or m[3] or m[4] or b"" for m in _compiled(_OPTION).finditer(found["options"])}
         return Mark("sealgate:allow", *(options.get(k, b"").decode("utf-8", "replace") for k in (b"reason", b"until", b"rule")))
-    above = data[data.rfind(b"\n", 0, max(0, first - 1)) + 1 : first]
     if b"nextline" in above.lower() and _compiled(_NEXT_LINE).search(above):
         return Mark("pragma: allowlist nextline secret")
     return None

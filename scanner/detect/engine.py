@@ -7,7 +7,7 @@ anywhere (another version of the file that shares the line), and gives the same 
 window has the same bytes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from scanner.detect.decode import transcode
@@ -190,13 +190,35 @@ def resolve(matches: Sequence[Match]) -> list[Match]:
     The generic rules do not speak where a rule with a proof does: a token whose checksum is wrong is doubtful,
     however it is assigned. Then the surer verdict wins, then a provider's rule, then the longer value.
     """
-    known = [match for match in matches if match.value.rule.proof]
     kept: list[Match] = []
-    for match in sorted(matches, key=_worth, reverse=True):
-        if _overlaps(match, kept) or (_is_generic(match) and _overlaps(match, known)):
-            continue
-        kept.append(match)
+    for cluster in _clusters(matches):
+        if len(cluster) > 1:
+            proofs = [match for match in cluster if match.value.rule.proof]
+            cluster = _best([match for match in cluster if not (_is_generic(match) and _overlaps(match, proofs))])
+        kept += cluster
     return sorted(kept, key=lambda match: (match.span, match.value.rule.id))
+
+
+def _clusters(matches: Sequence[Match]) -> Iterator[list[Match]]:
+    """Yield groups of matches that overlap, each with another one of its group."""
+    cluster: list[Match] = []
+    end = -1
+    for match in sorted(matches, key=lambda match: match.span):
+        if match.span.start >= end and cluster:
+            yield cluster
+            cluster = []
+        cluster.append(match)
+        end = max(end, match.span.end)
+    if cluster:
+        yield cluster
+
+
+def _best(cluster: Sequence[Match]) -> list[Match]:
+    kept: list[Match] = []
+    for match in sorted(cluster, key=_worth, reverse=True):
+        if not _overlaps(match, kept):
+            kept.append(match)
+    return kept
 
 
 def _overlaps(match: Match, others: Sequence[Match]) -> bool:

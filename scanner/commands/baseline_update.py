@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bring the baseline up to date: add open findings, drop entries that are no longer found, keep the rest as it is."""
+
+import argparse
+import os
+from collections.abc import Mapping
+
+from scanner.commands.baseline_create import check_expiry, configure_entries, exit_code, new_entries, save
+from scanner.commands.scan import requested_mode
+from scanner.config import BASELINE_NAME
+from scanner.errors import ConfigError
+from scanner.runner import load_baseline, read_file, run_scan
+from scanner.triage import BaselineEntry
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    configure_entries(parser)
+    parser.add_argument("--keep-unused", action="store_true", help="keep entries that are no longer found")
+
+
+def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Scan with the baseline and write it anew; 3 where something was not scanned."""
+    check_expiry(options.expires)
+    done = run_scan(options, environ, requested_mode(options))
+    old = load_baseline(done.settings, read_file(done.target))
+    file = done.settings.baseline or os.path.join(options.target, BASELINE_NAME)
+    if not old and not os.path.lexists(file):
+        raise ConfigError(f"there is no baseline {file}", "'sealgate baseline create' makes one")
+    added = new_entries(done.result.findings, options)
+    used = done.triage.used()
+    # What was not scanned may still be there: an incomplete run drops nothing.
+    kept = [entry for entry in old if entry in used or options.keep_unused or not done.result.complete]
+    renewed = {entry.fingerprint for entry in added}
+    kept = [entry for entry in kept if entry.fingerprint not in renewed or _scoped(entry)]
+    save(file, [*kept, *added])
+    print(f"{file}: {len(added)} added, {len(kept)} kept, {len(set(old)) - len(kept)} dropped")
+    return exit_code(done)
+
+
+def _scoped(entry: BaselineEntry) -> bool:
+    """Whether the entry holds for some paths only, so that another one for the same secret stands beside it."""
+    return "*" in entry.path
