@@ -82,6 +82,8 @@ def read_objects(
     A git that dies over one object is started anew behind it.
     """
     start = failures = 0
+    if ids and repo.is_partial():
+        ids = _present(repo, ids, gaps, names or {})
     while start < len(ids):
         reader = _Reader(repo, ids[start:], gaps, max_bytes, names or {})
         yield from reader.read()
@@ -98,6 +100,19 @@ def read_objects(
         if failures >= _MAX_FAILURES and start < len(ids):
             gaps.append(Gap("corrupt", plural(len(ids) - start, "object"), _TOO_OFTEN, len(ids) - start))
             return
+
+
+def _present(repo: Repository, ids: Sequence[str], gaps: list[Gap], names: Mapping[str, bytes]) -> list[str]:
+    """Return the ids that are here; in a partial clone git would go and fetch, or die of, any other."""
+    with repo.start("cat-file", *_ALL_OBJECTS, "--batch-check=%(objectname)") as git:
+        known = {line.decode("ascii").strip() for line in git.stdout}
+    gaps.extend(missing(repo, _name(object_id, names)) for object_id in ids if object_id not in known)
+    return [object_id for object_id in ids if object_id in known]
+
+
+def _name(object_id: str, names: Mapping[str, bytes]) -> str:
+    path = names.get(object_id)
+    return f"object {object_id}" if path is None else decode_path(path)
 
 
 class _Reader:
@@ -121,8 +136,7 @@ class _Reader:
 
     def name(self, object_id: str) -> str:
         """Return what people call this object."""
-        path = self._names.get(object_id)
-        return f"object {object_id}" if path is None else decode_path(path)
+        return _name(object_id, self._names)
 
     def read(self) -> Iterator[tuple[str, str, bytes]]:
         """Yield the objects up to the end or to git's."""

@@ -101,7 +101,9 @@ class RangeSource:
         answer = b""
         if "\n" not in name and name:
             question = f"{name}^{{commit}}\n".encode("utf-8", "surrogateescape")
-            answer = self._repo.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=question)
+            # In a partial clone git dies of an id that it has not got; then there is no answer.
+            with self._repo.start("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=question) as git:
+                answer = git.stdout.read()
         words = answer.decode("utf-8", "replace").split()
         if len(words) == 2 and is_id(words[0]) and words[1] == "commit":
             return words[0]

@@ -80,6 +80,8 @@ class CommitSource(StagedSource):
             if tracked.get(name) == b"160000":
                 self.gaps.append(Gap("submodule", decode_path(name), "a repository of its own, not entered"))
             elif os.path.isdir(os.path.join(os.fsencode(self._repo.root), name)):
-                raise ConfigError(f"{decode_path(name)} is a directory", "name files, or use 'sealgate scan --worktree'")
+                raise ConfigError(
+                    f"{decode_path(name)} is a directory", "name files, or use 'sealgate scan --worktree'"
+                )
             elif name not in tracked and name not in self.paths():
                 self.gaps.append(Gap("unreadable", decode_path(name), "there is no such file in the working tree"))

@@ -46,9 +46,7 @@ class Scan:
 
     def told(self, data: bytes) -> list[tuple[bytes, str, str | None, bool | None]]:
         """Return path, kind, commit and at_head of all places of this content."""
-        return [
-            (p.path, p.provenance.kind, p.provenance.commit, p.provenance.at_head) for p in self.places(data)
-        ]
+        return [(p.path, p.provenance.kind, p.provenance.commit, p.provenance.at_head) for p in self.places(data)]
 
 
 @pytest.mark.parametrize("object_format", ["sha1", "sha256"])
@@ -300,10 +298,7 @@ def test_a_missing_blob_tree_and_commit(git_repo: Make, environ: Environ) -> Non
     repo.loose(repo.id(f"{first}^{{tree}}")).unlink()
     scan = Scan(repo, environ)
     tree = repo.git("cat-file", "-p", first).split()[1]
-    assert sorted(scan.gaps) == [
-        ("missing", "dir/b"),
-        ("missing", f"{tree}, named by commit {first}"),
-    ]
+    assert set(scan.gaps) == {("missing", "dir/b"), ("missing", f"{tree}, named by commit {first}")}
     assert b"3\n" in scan.contents()
     repo.loose(second).unlink()
     assert ("missing", f"{second}, named by commit {third}") in Scan(repo, environ).gaps
