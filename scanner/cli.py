@@ -85,7 +85,8 @@ def _report_bug(error: Exception, *, verbose: bool) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
     where = f"{os.path.basename(last.filename)}:{last.lineno} in {last.name}"
-    _complain(f"a bug in Sealgate {__version__}: {type(error).__name__} at {where} (please report it; --verbose shows the way there)")
+    what = f"{type(error).__name__} at {where}"
+    _complain(f"a bug in Sealgate {__version__}: {what} (please report it; --verbose shows the way there)")
     if verbose:
         for frame in frames:
             print(f"  {os.path.basename(frame.filename)}:{frame.lineno} in {frame.name}", file=sys.stderr)

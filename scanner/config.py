@@ -178,9 +178,9 @@ def _parse_allow(entry: object, where: str) -> Allow:
     until = str(entry.get("until", ""))
     if until and not re.fullmatch(r"\d{4}-\d\d-\d\d", until):
         raise ConfigError(f"{where}.until: must be a date", "write YYYY-MM-DD")
-    lists = [_parse_texts(entry.get(key, []), f"{where}.{key}") for key in ("rule", "path", "fingerprint")]
+    rules, paths, fingerprints = (_parse_texts(entry.get(key, []), f"{where}.{key}") for key in ("rule", "path", "fingerprint"))
     reason = _parse_text(entry["reason"], f"{where}.reason") if "reason" in entry else ""
-    return Allow(where, *lists, reason=reason, until=until)
+    return Allow(where, rules, paths, fingerprints, reason, until)
 
 
 _PARSERS: Final[dict[str, Callable[[Any, str], Any]]] = {

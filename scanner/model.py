@@ -127,7 +127,7 @@ class Gap(NamedTuple):
     kind: str
     what: str
     reason: str
-    count: int = 1  # type: ignore[assignment]  hides tuple.count, which nobody asks of a gap
+    count: int = 1  # type: ignore[assignment] # hides tuple.count, which nobody asks of a gap
 
 
 # kind: (makes the run incomplete, what it means)

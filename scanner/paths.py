@@ -21,17 +21,17 @@ def _compiled(glob: str) -> re.Pattern[str]:
     if glob.endswith("/"):
         glob += "**"
     parts = []
-    for token in re.findall(r"\*\*/|\*\*|\*|\?|\[!?[^]]+\]|.", glob, re.DOTALL):
-        if token == "**/":
+    for part in re.findall(r"\*\*/|\*\*|\*|\?|\[!?[^]]+\]|.", glob, re.DOTALL):
+        if part == "**/":
             parts.append("(?:.*/)?")
-        elif token == "**":
+        elif part == "**":
             parts.append(".*")
-        elif token == "*":
+        elif part == "*":
             parts.append("[^/]*")
-        elif token == "?":
+        elif part == "?":
             parts.append("[^/]")
-        elif len(token) > 1:
-            parts.append("[" + token[1:-1].replace("!", "^", 1).replace("\\", "\\\\") + "]")
+        elif len(part) > 1:
+            parts.append("[" + part[1:-1].replace("!", "^", 1).replace("\\", "\\\\") + "]")
         else:
-            parts.append(re.escape(token))
+            parts.append(re.escape(part))
     return re.compile("".join(parts), re.DOTALL)

@@ -148,7 +148,7 @@ def _open_diff(name: str) -> Any:
     if name == "-":
         return sys.stdin.buffer
     try:
-        return open(name, "rb")  # noqa: SIM115  the source reads it to its end, then the process ends
+        return open(name, "rb")
     except OSError as error:
         raise ConfigError(f"cannot read the diff {name}: {error.strerror}", "check --diff") from None
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from scanner.display import decode_path
 from scanner.model import Family, Finding, Suppression
 from scanner.paths import glob_matches
 
@@ -38,7 +39,8 @@ class Mark(NamedTuple):
 
 # Compiled at first use: a clean change needs none of them.
 _MARK: Final = (
-    rb"(?P<own>sealgate:allow)(?P<options>(?:[ \t]{1,4}(?:rule|reason|until)=(?:\"[^\"\r\n]{0,200}\"|'[^'\r\n]{0,200}'|[^\s\"']{1,200})){0,3})"
+    rb"(?P<own>sealgate:allow)(?P<options>(?:[ \t]{1,4}(?:rule|reason|until)="
+    rb"(?:\"[^\"\r\n]{0,200}\"|'[^'\r\n]{0,200}'|[^\s\"']{1,200})){0,3})"
     rb"|(?P<other>gitleaks:allow|betterleaks:allow|trufflehog:ignore|kingfisher:(?:ignore|allow)|ggignore|ggshield:ignore"
     rb"|pragma:[ \t]?(?:allowlist|whitelist)[ \t]secret)"
 )
@@ -130,7 +132,8 @@ class Triage:
     def decide(self, finding: Finding, marks: Iterable[Mark]) -> Suppression | None:
         """Return why the finding is silenced, or None where it is open."""
         for mark in marks:
-            if mark.rule in ("", finding.rule.id) and self._holds(mark.until, f"{mark.name} in {finding.path.decode(errors='replace')}"):
+            where = f"{mark.name} in {decode_path(finding.path)}"
+            if mark.rule in ("", finding.rule.id) and self._holds(mark.until, where):
                 return Suppression("inline", mark.reason or mark.name)
         for allow in self._allows:
             if allow.covers(finding):
@@ -154,7 +157,8 @@ class Triage:
         """Return remarks on expired entries and, where the run saw everything (`whole`), on unused ones."""
         notices = list(self._expired)
         if whole:
-            notices += [f"{allow.where} silences nothing any more: remove it" for allow in self._allows if allow not in self._used]
+            idle = [allow for allow in self._allows if allow not in self._used]
+            notices += [f"{allow.where} silences nothing any more: remove it" for allow in idle]
             unused = [e for entries in self._baseline.values() for e in entries if e not in self._used]
             notices += [f"baseline entry {e.fingerprint[:12]} ({e.path}) is no longer found: remove it" for e in unused]
         return notices

@@ -31,7 +31,8 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         states = _states(entry, today, in_use=entry in used)
         wanting += states != ["in use"]
         who = f" ({one_line(entry.owner)})" if entry.owner else ""
-        print(f"{entry.fingerprint[:12]}  {', '.join(states):<24}  {entry.rule_id}  {one_line(entry.path)}{who}  {one_line(entry.reason)}")
+        what = f"{entry.rule_id}  {one_line(entry.path)}{who}  {one_line(entry.reason)}"
+        print(f"{entry.fingerprint[:12]}  {', '.join(states):<24}  {what}")
     print(f"{len(entries)} in the baseline, {wanting} to look at")
     return FINDINGS if wanting else exit_code(done)
 

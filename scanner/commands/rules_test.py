@@ -23,6 +23,6 @@ def run(options: argparse.Namespace, _environ: Mapping[str, str]) -> int:
     failures = list(check_vectors(Detector(compile_ruleset(rules)), vectors))
     for failure in failures:
         kind = "positive" if failure.vector.positive else "negative"
-        print(f"rule {failure.vector.rule_id}: {kind} vector {failure.vector.index + 1} {failure.message}")
+        print(f"rule {failure.vector.rule_id}: {kind} vector {failure.vector.number} {failure.message}")
     print(f"{len(rules)} rules, {len(vectors)} vectors, {len(failures)} failed")
     return 1 if failures else 0

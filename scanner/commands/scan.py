@@ -46,7 +46,8 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT[=FILE]",
         help=f"repeatable; FILE - is standard output (default: text); formats: {', '.join(REPORTS)}",
     )
-    how.add_argument("--fail-on", metavar="LEVEL", help=f"lowest confidence that fails the gate: {', '.join(LEVELS)} (default: medium)")
+    levels = ", ".join(LEVELS)
+    how.add_argument("--fail-on", metavar="LEVEL", help=f"lowest confidence that fails the gate: {levels} (default: medium)")
     how.add_argument("--baseline", metavar="FILE", help="accepted findings (default: .sealgate-baseline.jsonl where it is there)")
     how.add_argument("--config", metavar="FILE", help="settings (default: .sealgate.yaml of the target)")
     how.add_argument("--rules", action="append", metavar="PATH", help="repeatable; more rules, a file or a folder")

@@ -217,7 +217,7 @@ def _one(op: Any, value: Any, wide: int = EXACT) -> str:
         unbounded = high is not c.MAXREPEAT and high - low > wide
         return _whole(list(body), wide) + _count(low, c.MAXREPEAT if unbounded else high)
     if op is c.BRANCH:
-        return "(?:" + "|".join("".join(_one(*item, wide) for item in branch) for branch in value[1]) + ")"
+        return "(?:" + "|".join("".join(_one(op_, value_, wide) for op_, value_ in branch) for branch in value[1]) + ")"
     if op is c.AT:
         return r"\b" if value is c.AT_BOUNDARY else ""
     if op in (c.ASSERT, c.ASSERT_NOT):

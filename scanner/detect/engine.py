@@ -194,8 +194,9 @@ def resolve(matches: Sequence[Match]) -> list[Match]:
     for cluster in _clusters(matches):
         if len(cluster) > 1:
             proofs = [match for match in cluster if match.value.rule.proof]
-            cluster = _best([match for match in cluster if not (_is_generic(match) and _overlaps(match, proofs))])
-        kept += cluster
+            kept += _best([match for match in cluster if not (_is_generic(match) and _overlaps(match, proofs))])
+        else:
+            kept += cluster
     return sorted(kept, key=lambda match: (match.span, match.value.rule.id))
 
 

@@ -15,6 +15,7 @@ from scanner.detect.proof import PROOFS
 from scanner.detect.rules import Rule
 from scanner.model import Confidence
 
+
 class Verdict(NamedTuple):
     """`confidence` is None for what is no secret; the reason is given either way."""
 
@@ -70,7 +71,8 @@ def _compiled(expression: str) -> re.Pattern[bytes]:
 
 # Written out where a value is wanted later: shells, templates, CI systems, secret managers.
 _REFERENCE: Final = re.compile(
-    rb"\$[({].*|(?-i:\$[A-Z_][A-Z0-9_]*|\$[a-z_]+)|.*\$\{[^}]*\}.*|.*\{\{.*\}\}.*|.*<%.*|%[({].*|%[sdvq]|#\{.*|@@.*|ENC\[.*|<[^<>]{1,60}>|\[[a-z_ -]{1,60}\]"
+    rb"\$[({].*|(?-i:\$[A-Z_][A-Z0-9_]*|\$[a-z_]+)|.*\$\{[^}]*\}.*|.*\{\{.*\}\}.*|.*<%.*|%[({].*|%[sdvq]|#\{.*|@@.*|ENC\[.*"
+    rb"|<[^<>]{1,60}>|\[[a-z_ -]{1,60}\]"
     rb"|(?:vault|op|secretref|ssm|azurekeyvault|gcp-secretmanager|keyring|doppler)://?.*|arn:aws.*"
     rb"|(?:env|process\.env|os\.environ|os\.getenv|secrets|var|local|data|module|config|settings|self|this|params)[.(\[].*"
     rb"|![A-Z][A-Za-z]{2,20} .*|AQICAH.*|-----BEGIN CERT.*",
@@ -78,8 +80,9 @@ _REFERENCE: Final = re.compile(
 )
 _DUMMY: Final = re.compile(
     rb"example|placeholder|change.?me|replace.?(?:me|this|with)|insert.?(?:your|here)|redacted|dummy|sample.?(?:key|token|secret)"
-    rb"|your.?(?:api|own|key|token|secret|pass|access|account|app|client|domain|project|user)|(?:my|some|fake|test).?(?:secret|api.?key|token).?(?:here|key)?\Z"
-    rb"|not.?a.?(?:real|valid)|xxxx|\*\*\*\*|\.\.\.\.?\Z|1234567890|0123456789|abcdefgh|qwertyui|deadbeef.?deadbeef|lorem.?ipsum|\bTODO\b|\bFIXME\b",
+    rb"|\Ayour|your.?(?:api|own|key|token|secret|pass|access|account|app|client|domain|project|user)"
+    rb"|(?:my|some|fake|test).?(?:secret|api.?key|token).?(?:here|key)?\Z|not.?a.?(?:real|valid)|xxxx|\*\*\*\*|\.\.\.\.?\Z"
+    rb"|1234567890|0123456789|abcdefg|qwertyui|deadbeef.?deadbeef|lorem.?ipsum|\bTODO\b|\bFIXME\b",
     re.IGNORECASE,
 )
 

@@ -60,7 +60,7 @@ def _cost(rule: Rule) -> Iterator[str]:
 def _texts(rule: Rule) -> Iterator[str]:
     if rule.proof and rule.proof not in PROOFS:
         yield f"there is no proof {rule.proof!r}: one of {', '.join(PROOFS)}"
-    if rule.name.endswith(".") or not rule.name[0].isupper() and not rule.name[0].isdigit() and rule.name.split()[0] not in _LOWER:
+    if rule.name.endswith(".") or (rule.name[0].islower() and rule.name.split()[0] not in _LOWER):
         yield "the name begins with a capital and has no full stop"
     if len(rule.help) < 20 or not rule.help.endswith("."):
         yield "the help says in whole sentences what to do on a leak"

@@ -116,7 +116,7 @@ def _enabled(rules: Sequence[Rule], disabled: Sequence[str]) -> tuple[Rule, ...]
 
 def _digest(packs: Sequence[PackFile], disabled: Sequence[str]) -> str:
     made_of = hashlib.sha256(_FORMAT)
-    versions = f"{__version__} {hyperscan.__version__} {sys.version} {sys.platform}"
+    versions = f"{__version__} {getattr(hyperscan, '__version__', '')} {sys.version} {sys.platform}"
     for part in (versions.encode(), *(name.encode() for name in sorted(disabled)), b"", *(pack.data for pack in packs)):
         made_of.update(b"%d:" % len(part))
         made_of.update(part)

@@ -44,7 +44,7 @@ class Vector(NamedTuple):
 
     rule_id: str
     positive: bool
-    index: int
+    number: int
     text: str
     path: str
 
@@ -142,7 +142,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for key in _REQUIRED:
         if not entry.get(key):
             raise ConfigError(f"{where}: {key!r} is missing", "see docs/rules.md")
-    _require(bool(_ID.fullmatch(str(entry["id"]))), where, "id must be lower case, digits and single hyphens")
+    _require(_ID.fullmatch(str(entry["id"])), where, "id must be lower case, digits and single hyphens")
     _require(entry["severity"] in SEVERITIES, where, f"severity must be one of {', '.join(SEVERITIES)}")
     _require(entry["confidence"] in CONFIDENCES[:3], where, f"confidence must be one of {', '.join(CONFIDENCES[:3])}")
     for key in ("references", "allow", "paths"):
@@ -171,7 +171,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     )
 
 
-def _require(condition: bool, where: str, message: str) -> None:
+def _require(condition: object, where: str, message: str) -> None:
     if not condition:
         raise ConfigError(f"{where}: {message}", "see docs/rules.md")
 
@@ -194,12 +194,12 @@ def _vectors(entry: Mapping[str, Any], where: str) -> Iterator[Vector]:
         items = entry.get(kind)
         if not isinstance(items, list):
             raise ConfigError(f"{where}: rule {entry.get('id')}: {kind} must be a list", "see docs/rules.md")
-        for index, item in enumerate(items):
+        for number, item in enumerate(items, 1):
             path, text = (item.get("path", ""), item.get("text", "")) if isinstance(item, dict) else ("", item)
             if not isinstance(text, str) or not text or not isinstance(path, str):
-                message = f"{where}: rule {entry.get('id')}: {kind} vector {index + 1} must be text"
+                message = f"{where}: rule {entry.get('id')}: {kind} vector {number} must be text"
                 raise ConfigError(message, "quote it; a path goes into a mapping with path and text")
-            yield Vector(str(entry["id"]), kind == "positive", index, text, path)
+            yield Vector(str(entry["id"]), kind == "positive", number, text, path)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -221,4 +221,4 @@ def parse_rule(text: bytes) -> Rule:
     """Return the rule that `dump_rule` wrote. Trusts its input: it comes from a checked cache."""
     import json
 
-    return Rule(*(tuple(value) if isinstance(value, list) else value for value in json.loads(text)))
+    return Rule._make(tuple(value) if isinstance(value, list) else value for value in json.loads(text))

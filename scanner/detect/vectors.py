@@ -59,7 +59,7 @@ class Failure(NamedTuple):
 
 def expand(vector: Vector) -> Expanded:
     """Fill a vector's generators. Raises `ConfigError` for an unknown one or for missing marks."""
-    rng = random.Random(f"{vector.rule_id}/{vector.positive}/{vector.index}")  # noqa: S311  must repeat
+    rng = random.Random(f"{vector.rule_id}/{vector.positive}/{vector.number}")  # noqa: S311  must repeat
     text = _GENERATOR.sub(lambda match: _generate(match[1], rng, vector), vector.text)
     secret: bytes | None = None
     if vector.positive:
@@ -99,7 +99,7 @@ def _check(detector: Detector, rule: Rule, case: Expanded, *, positive: bool) ->
 
 
 def _name(vector: Vector) -> str:
-    return f"rule {vector.rule_id}: {'positive' if vector.positive else 'negative'} vector {vector.index + 1}"
+    return f"rule {vector.rule_id}: {'positive' if vector.positive else 'negative'} vector {vector.number}"
 
 
 def _generate(call: str, rng: random.Random, vector: Vector) -> str:
