@@ -2,10 +2,20 @@
 """Content that is written in another encoding than its rules are.
 
 UTF-16 and UTF-32, with and without a byte order mark, are turned into UTF-8 as a whole: lines and
-columns are counted in characters, so they are the same in both.
+columns are counted in characters, so they are the same in both. Runs of base64, base64url and hex are
+decoded where `encoded.py` has told what to look for.
 """
 
-from typing import Final
+import binascii
+import re
+from typing import Final, NamedTuple
+
+# Kinds of encoded runs: 0 to 3 is base64, the number of its digits modulo 4 up to where a form ends.
+HEX: Final = 4
+KINDS: Final = 5
+# Base64 within base64 within base64 is how people hide things; further than this nobody goes by accident.
+MAX_DEPTH: Final = 4
+_MAX_RUN_BYTES: Final = 1 << 20
 
 _MARKS: Final = (
     (b"\xff\xfe\x00\x00", "utf-32-le"),
@@ -40,3 +50,90 @@ def _encoding(head: bytes) -> str:
     if even.count(0) > len(even) * 0.8 and odd.count(0) < len(odd) * 0.1:
         return "utf-16-be"
     return ""
+
+
+class Run(NamedTuple):
+    """An encoded run: where it stands, the name of its encoding, and what it says."""
+
+    start: int
+    end: int
+    encoding: str
+    data: bytes
+
+
+_BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-]+")
+_BASE64_BACKWARD: Final = re.compile(rb"[0-9A-Za-z+/_-]*\Z")
+_HEX: Final = re.compile(rb"[0-9A-Fa-f]+")
+_HEX_BACKWARD: Final = re.compile(rb"[0-9A-Fa-f]*\Z")
+_LINE: Final = re.compile(rb"[ \t]*([0-9A-Za-z+/_-]{16,}={0,2})[ \t]*\r?\Z")
+_URL_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
+# Of text hardly anything is outside of these; of what is not text most is.
+_TEXT: Final = bytes([9, 10, 13, *range(32, 127)])
+
+
+def decode_run(data: bytes, end: int, kind: int) -> Run | None:
+    """Decode the run within which a form of this kind ends at `end`; None where it does not say a text."""
+    start, stop = _extent(data, end, _HEX if kind == HEX else _BASE64, _HEX_BACKWARD if kind == HEX else _BASE64_BACKWARD)
+    if kind == HEX:
+        start += (end - start) % 2
+        text = binascii.unhexlify(data[start : stop - (stop - start) % 2])
+        return Run(start, stop, "hex", text) if _is_text(text) else None
+    start, stop = _whole_lines(data, start, stop)
+    joined = b"".join(data[start:stop].split())
+    before = len(b"".join(data[start:end].split()))
+    skipped = (before - kind) % 4
+    digits = joined[skipped:].translate(_URL_ALPHABET)
+    text = binascii.a2b_base64(digits[: len(digits) // 4 * 4] + _tail(digits))
+    name = "base64url" if b"-" in joined or b"_" in joined else "base64"
+    return Run(start, stop, name, text) if _is_text(text) else None
+
+
+def _tail(digits: bytes) -> bytes:
+    """Return the last incomplete group, padded; a single digit says nothing."""
+    tail = digits[len(digits) // 4 * 4 :]
+    return tail + b"=" * (4 - len(tail)) if len(tail) > 1 else b""
+
+
+def _extent(data: bytes, end: int, forward: re.Pattern[bytes], backward: re.Pattern[bytes]) -> tuple[int, int]:
+    """Return the run of the alphabet around the byte before `end`."""
+    low = max(0, end - _MAX_RUN_BYTES)
+    before = end
+    step = 256
+    # Backwards in growing steps: the alphabet's runs are short, and `re` only reads forward.
+    while before > low:
+        first = max(low, before - step)
+        found = backward.search(data, first, before)
+        before = found.start() if found else before
+        if before > first:
+            break
+        step *= 4
+    after = forward.match(data, end, end + _MAX_RUN_BYTES)
+    return before, after.end() if after else end
+
+
+def _whole_lines(data: bytes, start: int, stop: int) -> tuple[int, int]:
+    """Return the run with the lines before and after it, where it is text wrapped into lines of base64 alone."""
+    begin = data.rfind(b"\n", 0, start) + 1
+    finish = data.find(b"\n", stop)
+    finish = finish if finish >= 0 else len(data)
+    if not _LINE.match(data[begin:finish]):
+        return start, stop
+    while begin > 1 and start - begin < _MAX_RUN_BYTES:
+        above = data.rfind(b"\n", 0, begin - 1) + 1
+        found = _LINE.match(data[above : begin - 1])
+        if not found or b"=" in found[1]:
+            break
+        begin, start = above, above + found.start(1)
+    while finish < len(data) and finish - start < _MAX_RUN_BYTES:
+        below = data.find(b"\n", finish + 1)
+        below = below if below >= 0 else len(data)
+        found = _LINE.match(data[finish + 1 : below])
+        if not found:
+            break
+        stop, finish = finish + 1 + found.end(1), below
+    return start, stop
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether content is mostly printable ASCII, or UTF-16 of such."""
+    return len(data) >= 8 and len(data.translate(None, _TEXT)) <= max(2, len(data) // 8) + data.count(0)

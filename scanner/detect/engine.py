@@ -8,9 +8,9 @@ window has the same bytes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from scanner.detect.decode import transcode
+from scanner.detect.decode import MAX_DEPTH, decode_run, transcode
 from scanner.detect.expression import Expression, Expressions
 from scanner.detect.prefilter import RuleSet
 from scanner.detect.rules import Rule
@@ -73,20 +73,38 @@ class Detector:
 
     def find(self, data: bytes) -> list[Match]:
         """Return every match in the data, in order of place; decoded content included."""
+        return self._find(data, 0)
+
+    def _find(self, data: bytes, depth: int) -> list[Match]:
         data, encoding = transcode(data)
         candidates = self.candidates(data)
-        return self.confirm(data, candidates, encoding) if candidates else []
+        matches = self.confirm(data, candidates, encoding) if candidates else []
+        runs = _hits(self.ruleset.forms, data)
+        if not runs:
+            return matches
+        return sorted([*matches, *self._decode(data, runs, depth, encoding)], key=_by_span)
+
+    def _decode(self, data: bytes, encoded: Iterable[Candidate], depth: int, outer: tuple[str, ...]) -> Iterator[Match]:
+        """Yield the matches within encoded runs, each at the place of its run."""
+        done: set[tuple[int, int]] = set()
+        lines = _Lines(data)
+        for end, kind in encoded:
+            run = decode_run(data, end, kind)
+            if run is None or (run.start, run.end) in done:
+                continue
+            done.add((run.start, run.end))
+            if depth == MAX_DEPTH:
+                self.gaps.append(Gap("budget", "encoded content", f"more than {MAX_DEPTH} encodings within each other"))
+                continue
+            span = Span(run.start, run.end)
+            for match in self._find(run.data, depth + 1):
+                line, line_span = _line(data, *span)
+                value = match.value._replace(line=line, line_span=line_span)
+                yield Match(value, span, lines.locate(*span), (*outer, run.encoding, *match.decoded_from))
 
     def candidates(self, data: bytes) -> list[Candidate]:
         """Return (end offset, rule index) wherever a rule's anchor ends."""
-        found: list[Candidate] = []
-        add = found.append
-
-        def on_match(rule: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            add((end, rule))
-
-        self.ruleset.database.scan(data, match_event_handler=on_match)
-        return found
+        return _hits(self.ruleset.anchors, data)
 
     def confirm(self, data: bytes, candidates: Iterable[Candidate], decoded_from: tuple[str, ...] = ()) -> list[Match]:
         """Return the matches at these candidates, in order of place, each once."""
@@ -137,11 +155,8 @@ class Detector:
         verdict = judge(rule, window[start:end], window[left:right])
         if verdict.confidence is None or end <= start:
             return None
-        left = max(left, window.rfind(b"\n", left, start) + 1)
-        stop = window.find(b"\n", min(end, start + NEAR_BYTES), right)
-        line = window[left : stop if stop >= 0 else right]
-        span = Span(start - left, end - left)
-        return Judgement(rule, Secret(window[start:end]), verdict.confidence, verdict.reason, line, span)
+        secret = Secret(window[start:end])
+        return Judgement(rule, secret, verdict.confidence, verdict.reason, *_line(window, start, end))
 
     def _expression(self, index: int) -> Expression:
         expression = self._searches.get(index)
@@ -150,6 +165,33 @@ class Detector:
             expression = self.expressions.compile(rule.pattern, ignore_case=rule.ignore_case)
             self._searches[index] = expression
         return expression
+
+
+def _hits(database: Any, data: bytes) -> list[Candidate]:
+    """Return (end offset, expression id) of everything that the database finds."""
+    found: list[Candidate] = []
+    if database is None:
+        return found
+    add = found.append
+
+    def on_match(index: int, _start: int, end: int, _flags: int, _context: object) -> None:
+        add((end, index))
+
+    database.scan(data, match_event_handler=on_match)
+    return found
+
+
+def _line(data: bytes, start: int, end: int) -> tuple[bytes, Span]:
+    """Return the line around a value, cut to `NEAR_BYTES` either side, and the value's span in it."""
+    left = max(0, start - NEAR_BYTES)
+    left = max(left, data.rfind(b"\n", left, start) + 1)
+    right = end + NEAR_BYTES
+    stop = data.find(b"\n", min(end, start + NEAR_BYTES), right)
+    return data[left : stop if stop >= 0 else right], Span(start - left, end - left)
+
+
+def _by_span(match: Match) -> Span:
+    return match.span
 
 
 def _by_place(item: tuple[tuple[int, int, int], Judgement]) -> tuple[int, int, int]:

@@ -22,10 +22,10 @@ from scanner import __version__
 from scanner.detect.rules import PackFile, Rule, dump_rule, load_rules, parse_rule
 from scanner.errors import ConfigError
 
-_FORMAT: Final = b"sealgate-rules-2"
+_FORMAT: Final = b"sealgate-rules-3"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
-# A cache entry: SHA-256 of what follows, lengths of the rules' texts and of their reaches, these, the database.
-_HEAD: Final = struct.Struct(">32sII")
+# A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
+_HEAD: Final = struct.Struct(">32sIII")
 _REACH: Final = struct.Struct(">III")
 
 
@@ -40,14 +40,16 @@ class Reach(NamedTuple):
 class RuleSet:
     """Rules ready to scan; an index is Hyperscan's expression id. A rule is parsed when it is asked for.
 
-    `reaches` are in the order of the rules, `texts` the rules as JSON.
+    `texts` are the rules as JSON, `reaches` in their order, `anchors` and `forms` the two databases: of the
+    rules' beginnings, and of what their literals look like in encoded content (ids are kinds of runs there).
     """
 
-    def __init__(self, texts: Sequence[bytes], reaches: Sequence[Reach], digest: str, database: Any) -> None:
+    def __init__(self, texts: Sequence[bytes], reaches: Sequence[Reach], digest: str, anchors: Any, forms: Any) -> None:
         self.texts = texts
         self.reaches = reaches
         self.digest = digest
-        self.database = database
+        self.anchors = anchors
+        self.forms = forms
         self._rules: dict[int, Rule] = {}
 
     def __len__(self) -> int:
@@ -80,6 +82,7 @@ def load_ruleset(
 def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
     """Build the database for these rules. Raises `ConfigError` naming the rule that does not compile."""
     from scanner.detect.anchor import anchor, width
+    from scanner.detect.encoded import forms
 
     expressions: list[bytes] = []
     reaches: list[Reach] = []
@@ -91,12 +94,26 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         expressions.append(cut.expression.encode())
         reaches.append(Reach(cut.shortest, cut.longest, width(rule.pattern).longest))
     flags = [hyperscan.HS_FLAG_CASELESS if rule.ignore_case else 0 for rule in rules]
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    found = forms((rule.pattern, rule.ignore_case) for rule in rules)
     try:
-        database.compile(expressions=expressions, ids=list(range(len(rules))), elements=len(rules), flags=flags)
+        anchors = _compile(expressions, list(range(len(rules))), flags)
+        # Apart from the anchors: together the two would take three times as long to compile.
+        encoded = _compile([form.text for form in found], [form.kind for form in found], [0] * len(found), literal=True)
     except hyperscan.HyperscanError as error:
         raise ConfigError(f"the prefilter does not compile: {error}", "run 'sealgate rules lint'") from None
-    return RuleSet([dump_rule(rule) for rule in rules], reaches, digest, _ready(database))
+    return RuleSet([dump_rule(rule) for rule in rules], reaches, digest, anchors, encoded)
+
+
+def _compile(expressions: list[bytes], ids: list[int], flags: list[int], *, literal: bool = False) -> Any:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    if expressions:
+        database.compile(expressions=expressions, ids=ids, elements=len(ids), flags=flags, literal=literal)
+        return _ready(database)
+    return None
+
+
+def _load(data: bytes) -> Any:
+    return _ready(hyperscan.loadb(data, hyperscan.HS_MODE_BLOCK)) if data else None
 
 
 def _ready(database: Any) -> Any:
@@ -158,10 +175,11 @@ def _read_cache(folder: str, digest: str) -> RuleSet | None:
             return None
         texts_end = _HEAD.size + int.from_bytes(content[32:36], "big")
         reaches_end = texts_end + int.from_bytes(content[36:40], "big")
+        anchors_end = reaches_end + int.from_bytes(content[40:44], "big")
         texts = content[_HEAD.size : texts_end].split(b"\n")
         reaches = [Reach(*numbers) for numbers in _REACH.iter_unpack(content[texts_end:reaches_end])]
-        database = hyperscan.loadb(content[reaches_end:], hyperscan.HS_MODE_BLOCK)
-        return RuleSet(texts, reaches, digest, _ready(database))
+        anchors, forms = _load(content[reaches_end:anchors_end]), _load(content[anchors_end:])
+        return RuleSet(texts, reaches, digest, anchors, forms)
     except (OSError, ValueError, struct.error, hyperscan.HyperscanError):
         return None
 
@@ -171,8 +189,10 @@ def _write_cache(folder: str, ruleset: RuleSet) -> None:
     try:
         texts = b"\n".join(ruleset.texts)
         reaches = b"".join(_REACH.pack(*reach) for reach in ruleset.reaches)
-        lengths = len(texts).to_bytes(4, "big") + len(reaches).to_bytes(4, "big")
-        content = lengths + texts + reaches + hyperscan.dumpb(ruleset.database)
+        anchors = hyperscan.dumpb(ruleset.anchors)
+        forms = hyperscan.dumpb(ruleset.forms) if ruleset.forms is not None else b""
+        lengths = b"".join(len(part).to_bytes(4, "big") for part in (texts, reaches, anchors))
+        content = lengths + texts + reaches + anchors + forms
         temporary = os.path.join(folder, f".{ruleset.digest}.{os.getpid()}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except (OSError, hyperscan.HyperscanError):

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the literals of rules look like inside base64 and hex, so that encoded content is found by looking.
+
+Decoding every run of letters and digits would cost more than the whole scan. But a literal that every match
+of a rule begins with leaves its trace in base64: of the bits that lie wholly within it, three forms, one for
+each way it can fall on the groups of three bytes (RFC 4648, section 4). Where such a form stands, the run
+around it is decoded and scanned like any content.
+"""
+
+import base64
+import re._constants as c  # type: ignore[import-not-found]
+import re._parser as parser  # type: ignore[import-not-found]
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from scanner.detect.decode import HEX
+
+# Shorter literals would be found by chance too often.
+SHORTEST: Final = 4
+# A pattern that begins in more ways than this is not followed into its encodings.
+_MOST: Final = 64
+_FEW: Final = 8
+# So much of a literal tells it from chance; more only makes the database larger.
+_LONGEST: Final = 8
+
+
+def literals(pattern: str) -> frozenset[bytes]:
+    """Return texts of which every match has one where the pattern is first literal; none where it never is."""
+    items: list[tuple[Any, Any]] = list(parser.parse(pattern))
+    while items:
+        grown, _ = _grow(items)
+        if all(len(text) >= SHORTEST for text in grown):
+            return frozenset(grown)
+        op, value = items[0]
+        items[:1] = list(value[3]) if op is c.SUBPATTERN else []
+    return frozenset()
+
+
+def _grow(items: Sequence[tuple[Any, Any]]) -> tuple[list[bytes], bool]:
+    """Return the texts that the items begin with as far as these are few, and whether that is all of them."""
+    texts = [b""]
+    for op, value in items:
+        options, whole = _options(op, value)
+        if not options or len(texts) * len(options) > _MOST:
+            return texts, False
+        texts = [text + option for text in texts for option in options]
+        if not whole:
+            return texts, False
+    return texts, True
+
+
+def _options(op: Any, value: Any) -> tuple[list[bytes], bool]:
+    """Return the few texts that an item begins with, none where they are many, and whether they are all of it."""
+    if op is c.LITERAL:
+        return [bytes([value])], True
+    if op in (c.AT, c.ASSERT, c.ASSERT_NOT):
+        return [b""], True
+    if op is c.SUBPATTERN:
+        return _grow(value[3])
+    if op is c.IN:
+        return _members(value), True
+    if op is c.BRANCH:
+        branches = [_grow(branch) for branch in value[1]]
+        return [text for texts, _ in branches for text in texts], all(whole for _, whole in branches)
+    if op is c.MAX_REPEAT and value[:2] == (0, 1):
+        inner, whole = _grow(value[2])
+        return ([b"", *inner], True) if whole else ([], False)
+    return [], False
+
+
+def _members(members: Sequence[tuple[Any, Any]]) -> list[bytes]:
+    codes: list[int] = []
+    for kind, item in members:
+        if kind is c.LITERAL:
+            codes.append(item)
+        elif kind is c.RANGE:
+            codes += range(item[0], item[1] + 1)
+        else:
+            return []
+    return [bytes([code]) for code in codes] if len(codes) <= _FEW else []
+
+
+def spellings(text: bytes, *, ignore_case: bool) -> set[bytes]:
+    """Return a text as it is written: in lower case, upper case or with a capital where case does not matter."""
+    return {text, text.lower(), text.upper(), text.capitalize()} if ignore_case else {text}
+
+
+class Form(NamedTuple):
+    """A text to look for in encoded content. `kind` says how to decode where it ends: see `decode.decode_run`."""
+
+    text: bytes
+    kind: int
+
+
+def forms(patterns: Iterable[tuple[str, bool]]) -> list[Form]:
+    """Return the forms of all literals of these patterns (text, whether case is ignored), each once."""
+    texts = {
+        spelling[:_LONGEST]
+        for pattern, ignore_case in patterns
+        for text in literals(pattern)
+        for spelling in spellings(text, ignore_case=ignore_case)
+    }
+    found = {form for text in texts for form in _base64_forms(text)}
+    found |= {Form(text.hex().encode(), HEX) for text in texts}
+    return sorted(found)
+
+
+def _base64_forms(text: bytes) -> Iterator[Form]:
+    """Yield what of a text is the same in base64 whatever stands around it."""
+    for lead in range(3):
+        encoded = base64.b64encode(b"\0" * lead + text)
+        first, last = -(-8 * lead // 6), 8 * (lead + len(text)) // 6
+        last = min(last, first + _LONGEST)
+        yield Form(encoded[first:last], last % 4)
