@@ -82,7 +82,7 @@ def decode_run(data: bytes, end: int, kind: int) -> Run | None:
     joined = b"".join(data[start:stop].split())
     before = len(b"".join(data[start:end].split()))
     skipped = (before - kind) % 4
-    digits = joined[skipped:].translate(_URL_ALPHABET)
+    digits = joined[skipped:].translate(_URL_ALPHABET, b"=")
     text = binascii.a2b_base64(digits[: len(digits) // 4 * 4] + _tail(digits))
     name = "base64url" if b"-" in joined or b"_" in joined else "base64"
     return Run(start, stop, name, text) if _is_text(text) else None
