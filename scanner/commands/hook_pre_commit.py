@@ -35,7 +35,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     refuse_names_as_options(sys.argv[1:])
     target = runner.find_target(options.target, "staged", environ)
     settings = load_settings(vars(options), environ, runner.read_file(target))
-    assert target.repository is not None  # noqa: S101  find_target raises for this mode
+    assert target.repository is not None  # find_target raises for this mode
     source = _source(target.repository, options.files, settings.max_blob, environ)
     return runner.scan_and_report(options, environ, "staged", source)
 

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     push = find_push(options.remote, environ, sys.stdin.buffer)
     target = runner.find_target(options.target, "range", environ)
     settings = load_settings(vars(options), environ, runner.read_file(target))
-    assert target.repository is not None  # noqa: S101  find_target raises for this mode
+    assert target.repository is not None  # find_target raises for this mode
     from scanner.sources.push import PushSource
 
     if push.tips == ("HEAD",) and target.repository.head is None:

@@ -5,7 +5,8 @@ Every commit of a developer waits for this path: two git processes where nothing
 something is, and no import that is not needed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from scanner.display import decode_path
 from scanner.errors import SourceError
@@ -49,7 +50,7 @@ class StagedSource:
             for path in paths[object_id]:
                 yield Blob(data, object_id, Place(path, Provenance("index")))
 
-    def paths(self) -> Set[bytes]:
+    def paths(self) -> AbstractSet[bytes]:
         """Return the paths of all staged changes, deletions too; in a merge, of changes against any parent."""
         self._staged()
         return self._paths

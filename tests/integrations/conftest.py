@@ -19,5 +19,7 @@ def sealgate_program(tmp_path: Path) -> Path:
     """Return a folder for PATH with a `sealgate` in it that runs this checkout."""
     folder = tmp_path / "program"
     folder.mkdir()
-    executable(folder / "sealgate", f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m scanner "$@"\n')
+    # Like the installed program it imports nothing from the folder that it is called in.
+    script = f'#!/bin/sh\nPYTHONPATH="{ROOT}" PYTHONSAFEPATH=1 exec "{sys.executable}" -m scanner "$@"\n'
+    executable(folder / "sealgate", script)
     return folder

@@ -2,11 +2,14 @@
 """What the tests of integrations share: secrets made at run time, and programs run as a pipeline runs them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 import scanner
 
@@ -57,9 +60,7 @@ class Shell:
         )
         return Result(done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace"))
 
-    def sealgate(
-        self, *arguments: str | bytes, cwd: Path, env: Mapping[str, str] | None = None, stdin: bytes = b""
-    ) -> Result:
+    def sealgate(self, *arguments: str | bytes, cwd: Path, env: Mapping[str, str] | None = None, stdin: bytes = b"") -> Result:
         """Run Sealgate; what it says never holds a key."""
         result = self.run([sys.executable, "-m", "scanner", *arguments], cwd, env, stdin)
         assert KEY not in result.output
@@ -72,3 +73,22 @@ def executable(path: Path, text: str) -> None:
     path.write_text(text)
     os.chmod(path, 0o755)
 
+
+def skip_without_index(shell: Shell, tmp_path: Path) -> None:
+    """Skip where pip cannot fetch what a build needs; any later failure is one of ours."""
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path / "probe", "hatchling"]
+    if shell.run(command, tmp_path).code:
+        pytest.skip("pip cannot fetch hatchling here, so pre-commit cannot install Sealgate")
+
+
+def copy_tree(target: Path) -> None:
+    """Copy what git tracks or would add here, changes that are not committed included."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=False
+    )
+    if listing.returncode:
+        pytest.skip("not run from a git checkout")
+    for name in listing.stdout.decode().split("\0")[:-1]:
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)

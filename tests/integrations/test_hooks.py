@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from pipeline import KEY, OTHER_KEY, Shell, executable
 
 if TYPE_CHECKING:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-
-from pipeline import KEY, OTHER_KEY, ROOT, Result, Shell
+from pipeline import KEY, OTHER_KEY, ROOT, Result, Shell, copy_tree, skip_without_index
 
 if TYPE_CHECKING:
     from conftest import GitRepo
@@ -245,23 +242,3 @@ def test_installed_by_pre_commit_from_this_tree(git_repo: Make, shell: Shell, tm
     passed = project.commit("settings.py", "key = None\n")
     assert passed.code == 0, passed.output
     assert "Passed" in passed.output
-
-
-def skip_without_index(shell: Shell, tmp_path: Path) -> None:
-    """Skip where pip cannot fetch what a build needs; any later failure is one of ours."""
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path / "probe", "hatchling"]
-    if shell.run(command, tmp_path).code:
-        pytest.skip("pip cannot fetch hatchling here, so pre-commit cannot install Sealgate")
-
-
-def copy_tree(target: Path) -> None:
-    """Copy what git tracks or would add here, changes that are not committed included."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=False
-    )
-    if listing.returncode:
-        pytest.skip("not run from a git checkout")
-    for name in listing.stdout.decode().split("\0")[:-1]:
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target / name)

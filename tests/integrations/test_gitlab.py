@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gitlab/scan.yml`, run by gitlab-ci-local in its shell executor, in repositories made here."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from pipeline import KEY, OTHER_KEY, ROOT, Result, Shell, executable
+
+if TYPE_CHECKING:
+    from conftest import GitRepo
+
+Make = Callable[..., "GitRepo"]
+_TEMPLATE = ROOT / "gitlab/scan.yml"
+_TOOL = "gitlab-ci-local@4.70.0"
+_ZERO = "0" * 40
+
+
+@pytest.fixture(scope="session")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return gitlab-ci-local's program, installed once for all test processes."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("gitlab-ci-local needs node and npm")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "gitlab-ci-local"
+    folder.mkdir(exist_ok=True)
+    program = folder / "node_modules/.bin/gitlab-ci-local"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            (folder / "package.json").write_text("{}")
+            command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", _TOOL]
+            done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=300)
+            if done.returncode:
+                pytest.skip(f"npm cannot install {_TOOL} here")
+    return program
+
+
+class Project:
+    """A GitLab project: a clone whose main branch includes the template and has an old secret."""
+
+    def __init__(self, repo: GitRepo, shell: Shell, tool: Path, program: Path) -> None:
+        self.repo = repo
+        self.shell = shell
+        self._tool = tool
+        self._program = program
+        self.include()
+        repo.write("gitlab/scan.yml", _TEMPLATE.read_text())
+        repo.write(".gitignore", ".gitlab-ci-local/\nsealgate.*\n")
+        self.first = repo.commit("begin", files={"old.py": f"key = '{KEY}'\n"})
+        repo.git("remote", "add", "origin", "git@gitlab.example.org:group/project.git")
+        repo.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        repo.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+        if shutil.which("rsync") is None:
+            # It copies the project for jobs in containers; the shell executor runs in the project itself.
+            executable(program / "rsync", '#!/bin/sh\nfor last; do :; done\nmkdir -p "$last"\n')
+
+    def include(self, **inputs: str) -> None:
+        """Write the pipeline; the job uses this checkout instead of installing a release."""
+        inputs = {"install": f'export PATH="{self._program}:$PATH"', **inputs}
+        self.repo.write(".gitlab-ci.yml", yaml.safe_dump({"include": [{"local": "gitlab/scan.yml", "inputs": inputs}]}))
+
+    def run(self, *arguments: str, **variables: str) -> Result:
+        """Run the pipeline; reports of an earlier run are removed."""
+        for name in ("sealgate.sarif", "sealgate.jsonl"):
+            (self.repo.path / name).unlink(missing_ok=True)
+        words = [word for name, value in variables.items() for word in ("--variable", f"{name}={value}")]
+        command = [self._tool, "--force-shell-executor", "--no-color", *words, *arguments]
+        result = self.shell.run(command, self.repo.path, {"PATH": f"{self._program}{os.pathsep}{os.environ['PATH']}"})
+        assert KEY not in result.output
+        return result
+
+    def findings(self) -> list[str]:
+        """Return the paths of the findings in both artifacts."""
+        *records, summary = map(json.loads, (self.repo.path / "sealgate.jsonl").read_text().splitlines())
+        assert "summary" in summary
+        sarif = json.loads((self.repo.path / "sealgate.sarif").read_text())
+        assert len(sarif["runs"][0]["results"]) == len(records)
+        return [record["path"] for record in records]
+
+
+@pytest.fixture
+def project(git_repo: Make, shell: Shell, tool: Path, sealgate_program: Path) -> Project:
+    return Project(git_repo("project"), shell, tool, sealgate_program)
+
+
+def branch(project: Project) -> tuple[str, str]:
+    """Make a branch that has a secret in between; return the commits with and without it."""
+    project.repo.git("checkout", "-q", "-b", "topic")
+    leak = project.repo.commit(files={"new.py": f"key = '{OTHER_KEY}'\n"})
+    return leak, project.repo.commit(files={"new.py": "clean\n"})
+
+
+def test_the_default_branch_is_the_whole_repository(project: Project) -> None:
+    result = project.run(CI_COMMIT_BEFORE_SHA=project.first)
+    assert result.code == 1, result.output
+    assert "FAIL  sealgate" in result.output
+    assert project.findings() == ["old.py"]
+
+
+def test_a_branch_begins_where_it_was_or_at_the_default_branch(project: Project) -> None:
+    leak, _ = branch(project)
+    assert project.run(CI_COMMIT_BEFORE_SHA=leak).code == 0
+    assert project.findings() == []
+    for before in (_ZERO, "1" * 40):
+        assert project.run(CI_COMMIT_BEFORE_SHA=before).code == 1
+        assert project.findings() == ["new.py"]
+
+
+def test_a_merge_request_is_its_commits(project: Project) -> None:
+    leak, head = branch(project)
+    request = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_COMMIT_BRANCH": ""}
+    assert project.run(**request, CI_MERGE_REQUEST_DIFF_BASE_SHA=project.first).code == 1
+    assert project.findings() == ["new.py"]
+    assert project.run(**request, CI_MERGE_REQUEST_DIFF_BASE_SHA=leak).code == 0
+    merged = {**request, "CI_MERGE_REQUEST_DIFF_BASE_SHA": project.first, "CI_COMMIT_SHA": project.first}
+    assert project.run(**merged, CI_MERGE_REQUEST_SOURCE_BRANCH_SHA=head).code == 1
+
+
+def test_a_base_that_is_not_in_the_clone_is_incomplete(project: Project) -> None:
+    branch(project)
+    request = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_COMMIT_BRANCH": ""}
+    missing = {**request, "CI_MERGE_REQUEST_DIFF_BASE_SHA": "1" * 40}
+    result = project.run(**missing)
+    assert result.code == 1
+    assert "is not in this clone" in result.output
+    assert "FAIL 3" in result.output
+    project.include(incomplete="warn")
+    result = project.run(**missing)
+    assert result.code == 0, result.output
+    assert "WARN 3" in result.output
+    # Findings still fail; gitlab-ci-local says so of the job, but its own exit code takes any allow_failure for true.
+    assert "FAIL 1" in project.run(**request, CI_MERGE_REQUEST_DIFF_BASE_SHA=project.first).output
+
+
+def test_inputs(project: Project) -> None:
+    project.include(**{"fail-on": "never", "args": "--verbose --no-progress", "job-name": "secrets", "stage": "build"})
+    result = project.run()
+    assert result.code == 0, result.output
+    assert "PASS  secrets" in result.output
+    project.include(scan="range")
+    project.repo.commit(files={"clean.txt": "clean\n"})
+    assert project.run(CI_COMMIT_BEFORE_SHA=project.first).code == 0
+
+
+def documents() -> list[Any]:
+    return list(yaml.safe_load_all(_TEMPLATE.read_text()))
+
+
+def test_artifacts_are_kept_whatever_the_outcome() -> None:
+    job = documents()[1]["$[[ inputs.job-name ]]"]
+    assert job["artifacts"]["when"] == "always"
+    assert job["artifacts"]["paths"] == ["sealgate.sarif", "sealgate.jsonl"]
+    assert job["variables"]["GIT_DEPTH"] == "0"
+
+
+def test_every_input_is_used_and_described() -> None:
+    header, _ = documents()
+    body = _TEMPLATE.read_text().partition("\n---\n")[2]
+    for name, described in header["spec"]["inputs"].items():
+        assert described["description"]
+        assert f"$[[ inputs.{name} ]]" in body
+
+
+def test_the_schema_has_nothing_against_header_and_body(shell: Shell, tmp_path: Path) -> None:
+    program = Path(sys.executable).parent / "check-jsonschema"
+    if not program.exists():
+        pytest.skip("check-jsonschema is not installed")
+    # The header of a template is a document of its own; the checker takes files of one.
+    parts = _TEMPLATE.read_text().split("\n---\n")
+    for name, part in zip(("header.yml", "body.yml"), parts, strict=True):
+        (tmp_path / name).write_text(part)
+    code, output = shell.run([program, "--builtin-schema", "vendor.gitlab-ci", "header.yml", "body.yml"], tmp_path)
+    assert code == 0, output
