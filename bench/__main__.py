@@ -2,7 +2,7 @@
 """Compare Sealgate with other secret scanners: python -m bench TARGET.
 
 TARGET is a git repository, a bundle file or a directory. Everything needed is installed below bench/.venv,
-work files go below bench/work. See docs/performance.md.
+work files go below bench/work, and raw figures to bench/results/NAME.json. See docs/performance.md.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Final
 
 from bench.install import Installed, InstallError, install, sealgate_version
 from bench.machine import describe_machine
-from bench.results import Benchmark, Results, Series, write_results
+from bench.results import RESULTS, Benchmark, Results, Series, write_results
 from bench.rounds import Contender, Job, run_rounds
 from bench.table import render
 from bench.target import Target, TargetError, describe, describe_directory, make_directory, make_staged, prepare
@@ -118,6 +118,10 @@ def _rounds(text: str) -> int:
     return int(text)
 
 
+def _raw_path(output: Path | None, name: str) -> Path:
+    return output.with_suffix(".json") if output else RESULTS / f"{name}.json"
+
+
 def _say(text: str) -> None:
     print(f"bench: {text}", file=sys.stderr)
 
@@ -127,19 +131,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("target", type=Path, help="a repository, a bundle or a directory")
-    parser.add_argument(
-        "--mode", choices=(*_MODES, "all"), default="all", help="what to scan (default: all that fit the target)"
-    )
+    parser.add_argument("--mode", choices=(*_MODES, "all"), default="all", help="what to scan (default: all that fit the target)")
     parser.add_argument("--runs", type=_rounds, default=5, help="timed runs of each tool (default: 5)")
     parser.add_argument("--tools", type=_tools, default=",".join(TOOLS), help=f"of {','.join(TOOLS)} (default: all)")
     parser.add_argument("--name", help="name of the target in the results (default: its file name)")
-    parser.add_argument(
-        "--output", type=Path, help="the table; raw figures go beside it as .json (default: bench/results/NAME.md)"
-    )
+    parser.add_argument("--output", type=Path, help="write the tables here too, and the raw figures beside them as .json")
     parser.add_argument("--work", type=Path, default=_HERE / "work", help="work files (default: bench/work)")
-    parser.add_argument(
-        "--checkout", type=Path, default=_HERE.parent, help="the Sealgate to install (default: this checkout)"
-    )
+    parser.add_argument("--checkout", type=Path, default=_HERE.parent, help="the Sealgate to install (default: this checkout)")
     return parser
 
 
@@ -151,10 +149,10 @@ def main() -> int:
     except TargetError as error:
         _say(str(error))
         return 2
-    output: Path = options.output or _HERE / "results" / f"{results.name}.md"
-    write_results(results, output.with_suffix(".json"))
     text = render(results)
-    output.write_text(text, encoding="utf-8")
+    write_results(results, _raw_path(options.output, results.name))
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
     print(text, end="")
     failed = [series for benchmark in results.benchmarks for series in benchmark.series if series.error]
     return 1 if failed else 0

@@ -78,9 +78,7 @@ def _git(repository: Path, *arguments: str) -> bytes:
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.corpus", description=__doc__.partition("\n")[0] if __doc__ else None
-    )
+    parser = argparse.ArgumentParser(prog="python -m bench.corpus", description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("repository", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=FILES, help=f"how many at most (default: {FILES})")

@@ -70,9 +70,7 @@ def sealgate_version(installed: Installed, checkout: Path) -> str:
     """Return the version, the commit, and whether the checkout held changes on top of it."""
     version = _output(str(installed.script), "--version").removeprefix("sealgate ")
     commit = _output("git", "-C", str(checkout), "rev-parse", "--short=10", "HEAD")
-    changed = _output(
-        "git", "-C", str(checkout), "status", "--porcelain", "--untracked-files=no", "--", "scanner", "rules"
-    )
+    changed = _output("git", "-C", str(checkout), "status", "--porcelain", "--untracked-files=no", "--", "scanner", "rules")
     return f"{version}, commit {commit}" + (" with changes" if changed else "") if commit else version
 
 

@@ -12,12 +12,14 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 _SAMPLE_SECONDS: Final = 0.005
+_BORROWING_SAMPLES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +99,39 @@ class _Sampler(threading.Thread):
         self.peak_bytes = 0
         self._pid = pid
         self._done = threading.Event()
+        self._seen: Counter[int] = Counter()
 
     def run(self) -> None:
         while not self._done.wait(_SAMPLE_SECONDS):
-            self.peak_bytes = max(self.peak_bytes, sum(pss_bytes(pid) for pid in family(self._pid)))
+            total = sum(pss_bytes(pid) for pid, parent in family(self._pid) if self._counts(pid, parent))
+            self.peak_bytes = max(self.peak_bytes, total)
 
     def stop(self) -> None:
         self._done.set()
         self.join()
 
+    def _counts(self, pid: int, parent: int | None) -> bool:
+        """Whether the process has memory of its own.
 
-def family(pid: int) -> Iterator[int]:
-    """Yield a process and its living descendants."""
-    yield pid
+        Between vfork(2) and exec(2) a child borrows its parent's, which would be counted twice. It looks like its
+        parent then; what goes on to do so is a worker that was forked.
+        """
+        self._seen[pid] += 1
+        if parent is None or self._seen[pid] > _BORROWING_SAMPLES:
+            return True
+        return _read(f"/proc/{pid}/cmdline") != _read(f"/proc/{parent}/cmdline")
+
+
+def family(pid: int, parent: int | None = None) -> Iterator[tuple[int, int | None]]:
+    """Yield a process and its living descendants, each with its parent."""
+    yield pid, parent
     try:
         tasks = os.listdir(f"/proc/{pid}/task")
     except OSError:  # it has ended
         return
     for task in tasks:
         for child in _read(f"/proc/{pid}/task/{task}/children").split():
-            yield from family(int(child))
+            yield from family(int(child), pid)
 
 
 def pss_bytes(pid: int) -> int:
@@ -129,7 +144,7 @@ def pss_bytes(pid: int) -> int:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="ascii") as stream:
+        with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read()
     except OSError:
         return ""

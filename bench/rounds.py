@@ -36,7 +36,7 @@ class Job:
     cold: bool = False
 
 
-class Failure(Exception):
+class RunError(Exception):
     """A run that did not do its job."""
 
 
@@ -67,7 +67,7 @@ def _attempt(job: Job, contender: Contender, record: Series, kind: str) -> None:
             sample, _ = _once(job, contender, sampled=False)
             if kind != "warm-up":
                 record.samples.append(sample)
-    except (Failure, ReportError, OSError) as error:
+    except (RunError, ReportError, OSError) as error:
         record.error = f"{kind}: {error}"
 
 
@@ -87,9 +87,9 @@ def _once(job: Job, contender: Contender, *, sampled: bool) -> tuple[Sample, int
 
 def _sample(tool: Tool, usage: Usage, report: Path, errors: Path) -> Sample:
     if usage.exit_code not in tool.codes:
-        raise Failure(f"exit code {usage.exit_code}: {_last_line(errors)}")
+        raise RunError(f"exit code {usage.exit_code}: {_last_line(errors)}")
     if not report.exists():
-        raise Failure(f"exit code {usage.exit_code} and no report: {_last_line(errors)}")
+        raise RunError(f"exit code {usage.exit_code} and no report: {_last_line(errors)}")
     findings = tool.count(report.read_bytes())
     return Sample(usage.cpu_seconds, usage.wall_seconds, usage.largest_bytes, usage.exit_code, findings)
 

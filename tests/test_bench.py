@@ -14,6 +14,7 @@ from conftest import GitRepo
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from bench.corpus import make_corpus, parse_tree, spread_out
+from bench.document import BEGIN, END, insert
 from bench.install import InstallError, install
 from bench.machine import describe_machine, parse_field
 from bench.measure import Command, run, run_sampled
@@ -40,9 +41,7 @@ _LIES = "pass"
 
 
 def _tool(name: str, code: str) -> Tool:
-    return Tool(
-        name, None, "x", None, {"history": ("-c", code, "{report}")}, f"{name}.json", count_gitleaks, frozenset({0})
-    )
+    return Tool(name, None, "x", None, {"history": ("-c", code, "{report}")}, f"{name}.json", count_gitleaks, frozenset({0}))
 
 
 def _cpu(sample: Sample) -> float:
@@ -130,9 +129,7 @@ class TestMeasure:
 
     def test_cpu_of_children_counts(self, tmp_path: Path) -> None:
         burn = "import time\\nwhile time.process_time() < 0.2: pass"
-        usage = run(
-            self._command(tmp_path, f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{burn}'])")
-        )
+        usage = run(self._command(tmp_path, f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{burn}'])"))
         assert usage.exit_code == 0
         assert usage.cpu_seconds > 0.2
         assert usage.largest_bytes > 1_000_000
@@ -185,9 +182,7 @@ class TestTable:
     def _results(self) -> Results:
         failed = Series("gone", error="not installed: no such package")
         series = [_series("Sealgate", 2.0, 2.5), _series("other", 4.0, 5.0), failed]
-        return Results(
-            "demo", {"CPU": "x86"}, {"other": "1.0"}, {"files": "3"}, 2, [Benchmark("Directory", "Note.", series)]
-        )
+        return Results("demo", {"CPU": "x86"}, {"other": "1.0"}, {"files": "3"}, 2, [Benchmark("Directory", "Note.", series)])
 
     def test_page(self) -> None:
         lines = render(self._results()).splitlines()
@@ -206,6 +201,15 @@ class TestTable:
         assert seconds([0.0123]) == "0.012 (0.012–0.012)"
         assert seconds([12.345]) == "12.35 (12.35–12.35)" or seconds([12.345]) == "12.34 (12.34–12.34)"
         assert times(None) == ""
+
+    def test_page_of_the_documentation(self) -> None:
+        page = insert(f"above\n{BEGIN}\nold\n{END}\nbelow\n", [self._results()])
+        assert page.startswith(f"above\n{BEGIN}\n\n### demo\n")
+        assert page.endswith(f"\n{END}\nbelow\n")
+        assert "old" not in page
+        assert insert(page, [self._results()]) == page
+        with pytest.raises(ValueError, match="no marks"):
+            insert(BEGIN, [])
 
     def test_results_come_back_from_their_file(self, tmp_path: Path) -> None:
         path = tmp_path / "results" / "demo.json"
