@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The anchor of a pattern: whatever the pattern matches, the prefilter must have seen coming."""
+
+import functools
+import re
+from collections.abc import Iterator
+
+import hyperscan
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.detect.anchor import TAIL, Anchor, anchor, width
+from scanner.detect.rules import Rule, builtin_directory, load_rules, load_vectors, read_packs
+from scanner.detect.vectors import expand
+
+_PACKS = read_packs([builtin_directory()])
+RULES = {rule.id: rule for rule in load_rules(_PACKS)}
+VECTORS = [vector for vector in load_vectors(_PACKS) if vector.positive]
+
+
+@functools.lru_cache(maxsize=8)
+def _database(expression: str, *, ignore_case: bool) -> hyperscan.Database:
+    database = hyperscan.Database()
+    flags = hyperscan.HS_FLAG_CASELESS if ignore_case else 0
+    database.compile(expressions=[expression.encode()], ids=[0], elements=1, flags=[flags])
+    return database
+
+
+def _ends(cut: Anchor, data: bytes, *, ignore_case: bool = False) -> list[int]:
+    """Return where Hyperscan sees the anchor end."""
+    found: list[int] = []
+    _database(cut.expression, ignore_case=ignore_case).scan(data, match_event_handler=lambda _id, _start, end, _flags, _context: found.append(end))
+    return found
+
+
+def _foreseen(cut: Anchor, ends: list[int], start: int) -> bool:
+    return any(end - cut.longest <= start <= end - cut.shortest for end in ends)
+
+
+def _positives() -> Iterator[tuple[Rule, bytes]]:
+    for vector in VECTORS:
+        yield RULES[vector.rule_id], expand(vector).data
+
+
+def test_every_match_of_a_shipped_rule_is_foreseen_by_its_anchor() -> None:
+    missed = []
+    for rule, data in _positives():
+        cut = anchor(rule.pattern)
+        compiled = re.compile(rule.pattern.encode(), re.MULTILINE | (re.IGNORECASE if rule.ignore_case else 0))
+        for before in (b"", b"x", b"\n" * 300, b"\xff\xfe "):
+            text = before + data
+            ends = _ends(cut, text, ignore_case=rule.ignore_case)
+            missed += [rule.id for found in compiled.finditer(text) if not _foreseen(cut, ends, found.start())]
+    assert missed == []
+
+
+def test_no_shipped_rule_matches_more_than_its_width() -> None:
+    wider = []
+    for rule, data in _positives():
+        bounds = width(rule.pattern)
+        compiled = re.compile(rule.pattern.encode(), re.MULTILINE | (re.IGNORECASE if rule.ignore_case else 0))
+        lengths = [found.end() - found.start() for found in compiled.finditer(data)]
+        wider += [rule.id for length in lengths if not bounds.shortest <= length <= bounds.longest]
+    assert wider == []
+
+
+Piece = tuple[str, str]
+
+
+def _group(children: st.SearchStrategy[list[Piece]]) -> st.SearchStrategy[Piece]:
+    sequence = children.map(lambda pieces: ("".join(p for p, _ in pieces), "".join(s for _, s in pieces)))
+    choice = st.tuples(sequence, sequence, st.booleans()).map(
+        lambda t: (f"(?:{t[0][0]}|{t[1][0]})", t[0][1] if t[2] else t[1][1])
+    )
+    repeat = st.tuples(sequence, st.integers(0, 3), st.integers(1, 6), st.booleans()).flatmap(
+        lambda t: st.integers(t[1], t[1] + t[2]).map(
+            lambda n: (f"(?:{t[0][0]}){{{t[1]},{t[1] + t[2]}}}" + ("?" if t[3] else ""), t[0][1] * n)
+        )
+    )
+    optional = st.tuples(sequence, st.booleans()).map(lambda t: (f"(?:{t[0][0]})?", t[0][1] if t[1] else ""))
+    named = sequence.map(lambda t: (f"({t[0]})", t[1]))
+    atomic = sequence.map(lambda t: (f"(?=[a-z0-9._-]{{0,9}}){t[0]}(?<![A-Z])", t[1]))
+    return st.one_of(choice, repeat, optional, named, atomic)
+
+
+_LITERAL = st.text("abcxyz019_", min_size=1, max_size=5).map(lambda text: (re.escape(text), text))
+_CLASS = st.sampled_from([("[a-f]", "c"), ("[0-9]", "7"), ("[ab]", "b"), (r"\d", "4"), (r"\w", "q"), ("[^A-Z]", "-"), (".", "k")])
+_COUNTED = st.tuples(_CLASS, st.integers(0, 20), st.integers(1, 12)).flatmap(
+    lambda t: st.integers(t[1], t[1] + t[2]).map(lambda n: (f"{t[0][0]}{{{t[1]},{t[1] + t[2]}}}", t[0][1] * n))
+)
+_PIECES = st.recursive(
+    st.one_of(_LITERAL, _CLASS, _COUNTED), lambda children: _group(st.lists(children, min_size=1, max_size=3)), max_leaves=8
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(_PIECES, min_size=1, max_size=5), st.binary(max_size=30), st.binary(max_size=10))
+def test_every_match_of_any_pattern_is_foreseen_by_its_anchor(pieces: list[Piece], before: bytes, after: bytes) -> None:
+    pattern, sample = "".join(p for p, _ in pieces), "".join(s for _, s in pieces)
+    try:
+        cut = anchor(pattern)
+    except ValueError:
+        return
+    data = before + sample.encode() + after
+    found = re.compile(pattern.encode()).match(data, len(before))
+    assert found is not None
+    assert _foreseen(cut, _ends(cut, data), len(before))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "data", "start"),
+    [
+        (r"(?<![a-z])tok_(?=[0-9])[0-9]{4}(?![0-9])", b" tok_1234 ", 1),
+        (r"(?:ab|abcd)_key=[a-z]{5}", b"abcd_key=hello", 0),
+        (r"(?:gh[pousr]|github)_[a-z]{6}", b"ghu_abcdef", 0),
+        (r"(?:prefix_)?live_[a-z]{4}", b"prefix_live_abcd", 0),
+        (r"(?:prefix_)?live_[a-z]{4}", b"live_abcd", 0),
+        (r"[0-9a-f]{32}-us[0-9]{1,2}key", b"0123456789abcdef0123456789abcdef-us12key", 0),
+        (r"(?:ab){2,4}[0-9]{3}end", b"abababab123end", 0),
+        (r"a{0,300}secret=[a-z]{4,90}", b"a" * 300 + b"secret=abcd", 0),
+        (r"(?>foo|foobar)_[0-9]{3}", b"foo_123", 0),
+        (r"x++yzw[0-9]{2}", b"xxxyzw12", 0),
+        (r"^\s{0,4}machine\s{1,9}host", b"  machine  host", 0),
+        (r"(?:(?:a|b)c|d)ef[gh]ij", b"defhij", 0),
+        (r"abcd|wxyz", b"wxyz", 0),
+        (r"(?:abc|xyz){1,3}qrs", b"xyzabcqrs", 0),
+        (r"[^\n]{0,3}password", b"...password", 0),
+    ],
+)
+def test_a_match_is_foreseen_whatever_stands_before_its_literal(pattern: str, data: bytes, start: int) -> None:
+    cut = anchor(pattern)
+    assert re.compile(pattern.encode()).match(data, start) is not None
+    assert _foreseen(cut, _ends(cut, data), start)
+
+
+def test_a_literal_of_three_characters_is_found_with_the_length_of_its_beginning() -> None:
+    assert anchor("abc[0-9]{4}") == Anchor("abc[0-9]{4}", 7, 7)
+
+
+def test_look_around_and_group_names_are_no_part_of_an_anchor() -> None:
+    assert anchor("(?<!x)(?P<secret>abcd)(?!y)") == anchor("abcd")
+
+
+def test_an_anchor_ends_shortly_after_its_literal() -> None:
+    assert anchor("key_[a-z]{400}").longest == len("key_") + TAIL
+
+
+def test_an_optional_beginning_counts_for_the_reach_and_not_for_the_expression() -> None:
+    assert anchor("(?:[a-z]{1,20}-)?token=[0-9]") == Anchor("token\\x3d[0-9]", 7, 7 + 21)
+
+
+def test_a_class_of_few_characters_goes_on_with_a_literal() -> None:
+    assert anchor("xo[xy]-[0-9]{2}").expression == "xo[xy]\\x2d[0-9]{2}"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "[a-z]{20}",
+        "ab[0-9]{4}",
+        "(?:abc)?[0-9]{4}",
+        "abcd|[0-9]{9}",
+        "(?:a[a-z]b[a-z]){9}",
+        "(?=abcdef)[a-z]{9}",
+        "",
+        "(?:abc){0,3}",
+    ],
+)
+def test_a_pattern_without_a_literal_in_every_match_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="no literal of at least 3 characters in every match"):
+        anchor(pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"(?P<q>[ab])token(?P=q)", r"(a)token(?(1)b|c)"])
+def test_a_pattern_that_looks_back_at_its_groups_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="cannot be used in a rule"):
+        anchor(pattern)
+
+
+def test_a_case_blind_rule_is_foreseen_in_capitals() -> None:
+    assert _foreseen(anchor("api_key=[a-z]{4}"), _ends(anchor("api_key=[a-z]{4}"), b"API_Key=ABCD", ignore_case=True), 0)
