@@ -21,7 +21,7 @@ def _compiled(glob: str) -> re.Pattern[str]:
     if glob.endswith("/"):
         glob += "**"
     parts = []
-    for part in re.findall(r"\*\*/|\*\*|\*|\?|\[!?[^]]+\]|.", glob, re.DOTALL):
+    for part in re.findall(r"\*\*/|\*\*|\*|\?|\[(?!!\])[^]]+\]|.", glob, re.DOTALL):
         if part == "**/":
             parts.append("(?:.*/)?")
         elif part == "**":
@@ -31,7 +31,21 @@ def _compiled(glob: str) -> re.Pattern[str]:
         elif part == "?":
             parts.append("[^/]")
         elif len(part) > 1:
-            parts.append("[" + part[1:-1].replace("!", "^", 1).replace("\\", "\\\\") + "]")
+            parts.append(_class(part[1:-1]))
         else:
             parts.append(re.escape(part))
     return re.compile("".join(parts), re.DOTALL)
+
+
+def _class(members: str) -> str:
+    """Return a class as an expression; a range that ends before it begins has nothing in it."""
+    negated = members.startswith("!")
+    parts = []
+    for low, high, single in re.findall(r"(.)-(.)|(.)", members[negated:], re.DOTALL):
+        if single:
+            parts.append(re.escape(single))
+        elif low <= high:
+            parts.append(f"{re.escape(low)}-{re.escape(high)}")
+    if not parts:
+        return "[^/]" if negated else r"[^\s\S]"
+    return f"(?!/)[{'^' * negated}{''.join(parts)}]"
