@@ -19,7 +19,7 @@ LITERAL: Final = 3
 # A class of at most this many characters counts as one in a literal run.
 FEW: Final = 8
 # Characters kept after the literal: each divides the false hits by the size of its class.
-TAIL: Final = 8
+TAIL: Final = 12
 # A counted repeat over more than this range becomes an uncounted one: for Hyperscan counting is what costs, and a hit
 # that reaches too far is dropped by the confirming expression.
 WIDE: Final = 4

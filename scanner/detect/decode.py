@@ -62,9 +62,7 @@ class Run(NamedTuple):
 
 
 _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-]+")
-_BASE64_BACKWARD: Final = re.compile(rb"[0-9A-Za-z+/_-]*\Z")
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]+")
-_HEX_BACKWARD: Final = re.compile(rb"[0-9A-Fa-f]*\Z")
 _LINE: Final = re.compile(rb"[ \t]*([0-9A-Za-z+/_-]{16,}={0,2})[ \t]*\r?\Z")
 _URL_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 # Of text hardly anything is outside of these; of what is not text most is.
@@ -73,7 +71,7 @@ _TEXT: Final = bytes([9, 10, 13, *range(32, 127)])
 
 def decode_run(data: bytes, end: int, kind: int) -> Run | None:
     """Decode the run within which a form of this kind ends at `end`; None where it does not say a text."""
-    start, stop = _extent(data, end, _HEX if kind == HEX else _BASE64, _HEX_BACKWARD if kind == HEX else _BASE64_BACKWARD)
+    start, stop = _extent(data, end, _HEX if kind == HEX else _BASE64)
     if kind == HEX:
         start += (end - start) % 2
         text = binascii.unhexlify(data[start : stop - (stop - start) % 2])
@@ -94,21 +92,20 @@ def _tail(digits: bytes) -> bytes:
     return tail + b"=" * (4 - len(tail)) if len(tail) > 1 else b""
 
 
-def _extent(data: bytes, end: int, forward: re.Pattern[bytes], backward: re.Pattern[bytes]) -> tuple[int, int]:
+def _extent(data: bytes, end: int, alphabet: re.Pattern[bytes]) -> tuple[int, int]:
     """Return the run of the alphabet around the byte before `end`."""
-    low = max(0, end - _MAX_RUN_BYTES)
-    before = end
-    step = 256
-    # Backwards in growing steps: the alphabet's runs are short, and `re` only reads forward.
-    while before > low:
-        first = max(low, before - step)
-        found = backward.search(data, first, before)
-        before = found.start() if found else before
-        if before > first:
+    start, step = end, 256
+    while step <= _MAX_RUN_BYTES:
+        # `re` reads forward only, so what lies before is turned round, in growing pieces.
+        piece = data[max(0, start - step) : start][::-1]
+        found = alphabet.match(piece)
+        length = found.end() if found else 0
+        start -= length
+        if length < step:
             break
         step *= 4
-    after = forward.match(data, end, end + _MAX_RUN_BYTES)
-    return before, after.end() if after else end
+    after = alphabet.match(data, end, end + _MAX_RUN_BYTES)
+    return start, after.end() if after else end
 
 
 def _whole_lines(data: bytes, start: int, stop: int) -> tuple[int, int]:

@@ -69,7 +69,7 @@ class Detector:
         self.gaps: list[Gap] = []
         self.expressions = Expressions()
         self._searches: dict[int, Expression] = {}
-        self._memo: dict[tuple[int, bytes], tuple[_Hit, ...]] = {}
+        self._memo: dict[tuple[int, int, bytes], tuple[_Hit, ...]] = {}
 
     def find(self, data: bytes) -> list[Match]:
         """Return every match in the data, in order of place; decoded content included."""
@@ -109,20 +109,22 @@ class Detector:
     def confirm(self, data: bytes, candidates: Iterable[Candidate], decoded_from: tuple[str, ...] = ()) -> list[Match]:
         """Return the matches at these candidates, in order of place, each once."""
         found: dict[tuple[int, int, int], Judgement] = {}
+        reaches, memo = self.ruleset.reaches, self._memo
         for end, index in candidates:
-            shortest, longest, reach = self.ruleset.reaches[index]
+            shortest, longest, reach = reaches[index]
             first = end - longest if end > longest else 0
             last = end - shortest + reach + _EDGE
             begin = first - NEAR_BYTES if first > NEAR_BYTES else 0
             window = data[begin : last + NEAR_BYTES]
-            key = (index, window)
-            hits = self._memo.get(key)
+            # Near a beginning of content the same window belongs to several candidates.
+            key = (index, end - begin, window)
+            hits = memo.get(key)
             if hits is None:
                 hits = self._confirm(index, window, first - begin, end - shortest - begin, last - begin)
                 if len(window) <= _MEMO_WINDOW:
-                    if len(self._memo) >= _MEMO_ENTRIES:
-                        self._memo.clear()
-                    self._memo[key] = hits
+                    if len(memo) >= _MEMO_ENTRIES:
+                        memo.clear()
+                    memo[key] = hits
             for start, stop, value in hits:
                 found[start + begin, stop + begin, index] = value
         if not found:
