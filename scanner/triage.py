@@ -28,8 +28,21 @@ def fingerprint(family: Family, secret: bytes) -> str:
     return hashlib.sha256(b"sealgate\0" + family.encode() + b"\0" + secret).hexdigest()[:32]
 
 
+def is_date(text: str) -> bool:
+    """Whether the text is a day of the calendar, as YYYY-MM-DD."""
+    import datetime as dt  # only where something carries a date
+
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 class Mark(NamedTuple):
-    """A pragma on a finding's line. `until` is an ISO date or empty, `rule` limits it to one rule."""
+    """A pragma on a finding's line. `until` is an ISO date or empty, `rule` limits it to one rule.
+
+    A last day that cannot be read is kept as it stands: it is no date, so the mark silences nothing.
+    """
 
     name: str
     reason: str = ""
@@ -46,6 +59,10 @@ _MARK: Final = (
 )
 _NEXT_LINE: Final = rb"pragma:[ \t]?(?:allowlist|whitelist)[ \t]nextline[ \t]secret"
 _OPTION: Final = rb"(rule|reason|until)=(?:\"([^\"]*)\"|'([^']*)'|(\S+))"
+_UNTIL: Final = rb"\buntil[ \t]{0,4}[=:]"
+# What closes a comment may stand right behind an option.
+_CLOSING: Final = b"*/->,;)"
+_UNREADABLE: Final = b"unreadable"
 
 
 @functools.cache
@@ -68,7 +85,10 @@ def _parse_mark(lines: bytes, above: bytes) -> Mark | None:
     if found and found["other"]:
         return Mark(found["other"].decode())
     if found:
-        options = {m[1].lower(): m[2] or m[3] or m[4] or b"" for m in _compiled(_OPTION).finditer(found["options"])}
+        parts = _compiled(_OPTION).finditer(found["options"])
+        options = {m[1].lower(): m[2] or m[3] or (m[4] or b"").rstrip(_CLOSING) for m in parts}
+        if b"until" not in options and _compiled(_UNTIL).search(found.string, found.end()):
+            options[b"until"] = _UNREADABLE
         return Mark("sealgate:allow", *(options.get(k, b"").decode("utf-8", "replace") for k in (b"reason", b"until", b"rule")))
     if b"nextline" in above.lower() and _compiled(_NEXT_LINE).search(above):
         return Mark("pragma: allowlist nextline secret")
@@ -148,9 +168,10 @@ class Triage:
         return None
 
     def _holds(self, until: str, what: str) -> bool:
-        if not until or until >= self._today:
+        if not until or (until >= self._today and is_date(until)):
             return True
-        self._expired[f"{what} expired on {until}: the finding is open again"] = None
+        why = f" expired on {until}: the finding is open again" if is_date(until) else ": its last day is not a date, YYYY-MM-DD"
+        self._expired[what + why] = None
         return False
 
     def notices(self, *, whole: bool) -> list[str]:
