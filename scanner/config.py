@@ -12,11 +12,14 @@ from typing import Any, Final, NamedTuple, cast
 
 from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES, GAP_KINDS
-from scanner.triage import Allow
+from scanner.triage import Allow, is_date
 
 FILE_NAME: Final = ".sealgate.yaml"
 BASELINE_NAME: Final = ".sealgate-baseline.jsonl"
 LEVELS: Final = (*CONFIDENCES[::-1], "never")
+
+_MAX_DEPTH: Final = 50
+_MAX_NUMBER: Final = 10**15
 
 # Reads a file by its path from the root of what is scanned; None where there is no such file.
 ReadFile = Callable[[str], bytes | None]
@@ -70,15 +73,22 @@ def _read_found(read: ReadFile) -> dict[str, Any]:
         raise ConfigError("the configuration is called .sealgate.yml", f"rename it to {FILE_NAME}")
     data = read("pyproject.toml")
     # Most projects have one without a table of ours; the parser costs more than this look.
-    return _parse_toml(data, "pyproject.toml") if data is not None and b"tool.sealgate" in data else {}
+    return _parse_toml(data, "pyproject.toml") if data is not None and b"sealgate" in data else {}
 
 
 def _parse_yaml(data: bytes, name: str) -> dict[str, Any]:
     import yaml  # a tenth of a hook's time; only where there is a configuration
 
+    loader = cast("Any", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     try:
-        document = yaml.load(data, Loader=cast("Any", getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506
-    except yaml.YAMLError as error:
+        depth = 0
+        for event in yaml.parse(data, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            # The loader's own way to say so is to overrun its stack.
+            if depth > _MAX_DEPTH:
+                raise ConfigError(f"{name}: nested too deeply", "see docs/configuration.md")
+        document = yaml.load(data, Loader=loader)  # noqa: S506
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2026-02-30, a number of 5,000 digits
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
         raise ConfigError(f"{where}: not valid YAML", "see docs/configuration.md") from None
@@ -90,7 +100,7 @@ def _parse_toml(data: bytes, name: str) -> dict[str, Any]:
 
     try:
         document = tomllib.loads(data.decode("utf-8", "replace"))
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         raise ConfigError(f"{name}: not valid TOML", "see docs/configuration.md") from None
     tool = document.get("tool", {})
     return parse_settings(tool.get("sealgate", {}) if isinstance(tool, dict) else {}, f"{name}: tool.sealgate")
@@ -116,24 +126,31 @@ def _unknown(message: str, word: str, known: Mapping[str, object]) -> ConfigErro
 
 def _parse_level(value: object, where: str) -> str:
     if value not in LEVELS:
-        raise ConfigError(f"{where}: unknown level {str(value)!r}", f"one of {', '.join(LEVELS)}")
+        raise ConfigError(f"{where}: unknown level {_scalar(value)!r}", f"one of {', '.join(LEVELS)}")
     return str(value)
+
+
+def _scalar(value: object) -> str:
+    """Return a text or number as text, cut to what a message can hold; anything else by its type."""
+    if isinstance(value, str):
+        return value[:40]
+    return str(value) if isinstance(value, int | float) and abs(value) < _MAX_NUMBER else type(value).__name__
 
 
 _UNITS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
 def _parse_size(value: object, where: str) -> int:
-    found = re.fullmatch(r"(\d{1,12})\s?([kmg]?)(?:i?b)?", str(value).lower())
+    found = re.fullmatch(r"(\d{1,12})\s?([kmg]?)(?:i?b)?", _scalar(value).lower())
     if not found or isinstance(value, bool) or not int(found[1]):
-        raise ConfigError(f"{where}: not a size: {str(value)[:40]!r}", "write bytes or 500k, 20M, 1G")
+        raise ConfigError(f"{where}: not a size: {_scalar(value)!r}", "write bytes or 500k, 20M, 1G")
     return int(found[1]) * _UNITS[found[2]]
 
 
 def _parse_seconds(value: object, where: str) -> float:
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s?(s|m|h|)", str(value).lower())
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s?(s|m|h|)", _scalar(value).lower())
     if not found or isinstance(value, bool):
-        raise ConfigError(f"{where}: not a time: {str(value)[:40]!r}", "write seconds or 30s, 10m, 1h")
+        raise ConfigError(f"{where}: not a time: {_scalar(value)!r}", "write seconds or 30s, 10m, 1h")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
@@ -173,12 +190,12 @@ def _parse_allow(entry: object, where: str) -> Allow:
     for key in entry:
         if key not in _ALLOW_KEYS:
             raise _unknown(f"{where}: unknown key {key!r}", str(key), _ALLOW_KEYS)
-    if not {"rule", "path", "fingerprint"} & set(entry):
-        raise ConfigError(f"{where}: would allow everything", "give it a rule, a path or a fingerprint")
     until = str(entry.get("until", ""))
-    if until and not re.fullmatch(r"\d{4}-\d\d-\d\d", until):
+    if until and not is_date(until):
         raise ConfigError(f"{where}.until: must be a date", "write YYYY-MM-DD")
     rules, paths, fingerprints = (_parse_texts(entry.get(key, []), f"{where}.{key}") for key in ("rule", "path", "fingerprint"))
+    if not (rules or paths or fingerprints):
+        raise ConfigError(f"{where}: would allow everything", "give it a rule, a path or a fingerprint")
     reason = _parse_text(entry["reason"], f"{where}.reason") if "reason" in entry else ""
     return Allow(where, rules, paths, fingerprints, reason, until)
 
