@@ -12,10 +12,9 @@ from typing import Final
 from scanner.display import decode_path
 from scanner.errors import ConfigError
 from scanner.model import Finding
-from scanner.triage import BaselineEntry
+from scanner.triage import BaselineEntry, is_date
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def parse_baseline(data: bytes, name: str) -> tuple[BaselineEntry, ...]:
@@ -30,7 +29,7 @@ def parse_baseline(data: bytes, name: str) -> tuple[BaselineEntry, ...]:
 def _entry(line: bytes, where: str) -> BaselineEntry:
     try:
         values = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigError(f"{where}: not a JSON object", "a baseline has one JSON object a line") from None
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise ConfigError(f"{where}: a baseline entry is an object of texts", "see docs/baseline.md")
@@ -44,7 +43,7 @@ def _entry(line: bytes, where: str) -> BaselineEntry:
             raise ConfigError(f"{where}: {key!r} is missing", "see docs/baseline.md")
     if not _FINGERPRINT.fullmatch(values["fingerprint"]):
         raise ConfigError(f"{where}: the fingerprint must be 32 hex digits", "copy it from a report")
-    if values.get("expires") and not _DATE.fullmatch(values["expires"]):
+    if values.get("expires") and not is_date(values["expires"]):
         raise ConfigError(f"{where}: expires must be a date, YYYY-MM-DD", "or leave it empty")
     return BaselineEntry(**values)
 

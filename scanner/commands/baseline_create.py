@@ -6,19 +6,18 @@ Writes one JSON object a line, sorted by fingerprint, without line numbers or da
 
 import argparse
 import os
-import re
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from scanner.baseline import accept, dump_baseline
 from scanner.commands.scan import add_common_options, requested_mode
-from scanner.config import BASELINE_NAME
-from scanner.display import plural
+from scanner.config import BASELINE_NAME, Settings, load_settings
+from scanner.display import one_line, plural
 from scanner.errors import INCOMPLETE, OK, ConfigError
 from scanner.model import Finding
 from scanner.reports.output import write_report
-from scanner.runner import Run, run_scan
-from scanner.triage import BaselineEntry
+from scanner.runner import Run, Target, find_target, read_file, run_scan
+from scanner.triage import BaselineEntry, is_date
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,20 +41,31 @@ def configure_entries(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Scan without a baseline and write the new one; 3 where something was not scanned."""
     check_expiry(options.expires)
-    file = options.baseline or os.path.join(options.target, BASELINE_NAME)
+    target = find_target(options.target, requested_mode(options), environ)
+    file = baseline_file(load_settings(vars(options), environ, read_file(target)), target)
     if os.path.lexists(file) and not options.force:
-        raise ConfigError(f"there is a baseline already: {file}", "'sealgate baseline update' keeps its reasons; or --force")
+        raise ConfigError(f"there is a baseline already: {one_line(file)}", "'sealgate baseline update' keeps its reasons; or --force")
     options.baseline = None
     done = run_scan(options, environ, requested_mode(options), with_baseline=False)
     accepted = new_entries(done.result.findings, options)
     save(file, accepted)
-    print(f"{file}: {plural(len(set(accepted)), 'accepted finding')}")
+    print(f"{one_line(file)}: {plural(len(set(accepted)), 'accepted finding')}")
     return exit_code(done)
+
+
+def baseline_file(settings: Settings, target: Target) -> str:
+    """Return where a scan of this target will look for its baseline."""
+    if settings.baseline:
+        return settings.baseline
+    if target.root is None:
+        raise ConfigError("a bare repository has no place for a baseline", "name a file with --baseline")
+    folder = target.path if os.path.isdir(target.path) else os.path.dirname(target.path)
+    return os.path.join(folder, BASELINE_NAME)
 
 
 def check_expiry(date: str) -> None:
     """Raise `ConfigError` for what is not a date."""
-    if date and not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
+    if date and not is_date(date):
         raise ConfigError("--expires must be a date", "write YYYY-MM-DD")
 
 

@@ -5,9 +5,9 @@ import argparse
 import os
 from collections.abc import Mapping
 
-from scanner.commands.baseline_create import check_expiry, configure_entries, exit_code, new_entries, save
+from scanner.commands.baseline_create import baseline_file, check_expiry, configure_entries, exit_code, new_entries, save
 from scanner.commands.scan import requested_mode
-from scanner.config import BASELINE_NAME
+from scanner.display import one_line
 from scanner.errors import ConfigError
 from scanner.runner import load_baseline, read_file, run_scan
 from scanner.triage import BaselineEntry
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     check_expiry(options.expires)
     done = run_scan(options, environ, requested_mode(options))
     old = load_baseline(done.settings, read_file(done.target))
-    file = done.settings.baseline or os.path.join(options.target, BASELINE_NAME)
+    file = baseline_file(done.settings, done.target)
     if not old and not os.path.lexists(file):
         raise ConfigError(f"there is no baseline {file}", "'sealgate baseline create' makes one")
     added = new_entries(done.result.findings, options)
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     renewed = {entry.fingerprint for entry in added}
     kept = [entry for entry in kept if entry.fingerprint not in renewed or _scoped(entry)]
     save(file, [*kept, *added])
-    print(f"{file}: {len(added)} added, {len(kept)} kept, {len(set(old)) - len(kept)} dropped")
+    print(f"{one_line(file)}: {len(added)} added, {len(kept)} kept, {len(set(old)) - len(kept)} dropped")
     return exit_code(done)
 
 

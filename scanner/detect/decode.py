@@ -53,7 +53,7 @@ def _encoding(head: bytes) -> str:
 
 
 class Run(NamedTuple):
-    """An encoded run: where it stands, the name of its encoding, and what it says."""
+    """An encoded run: where it stands, the name of its encoding, and what it says, nothing where it is no text."""
 
     start: int
     end: int
@@ -69,13 +69,13 @@ _URL_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 _TEXT: Final = bytes([9, 10, 13, *range(32, 127)])
 
 
-def decode_run(data: bytes, end: int, kind: int) -> Run | None:
-    """Decode the run within which a form of this kind ends at `end`; None where it does not say a text."""
+def decode_run(data: bytes, end: int, kind: int) -> Run:
+    """Decode the run within which a form of this kind ends at `end`."""
     start, stop = _extent(data, end, _HEX if kind == HEX else _BASE64)
     if kind == HEX:
         start += (end - start) % 2
         text = binascii.unhexlify(data[start : stop - (stop - start) % 2])
-        return Run(start, stop, "hex", text) if _is_text(text) else None
+        return Run(start, stop, "hex", text if _is_text(text) else b"")
     start, stop = _whole_lines(data, start, stop)
     joined = b"".join(data[start:stop].split())
     before = len(b"".join(data[start:end].split()))
@@ -83,7 +83,7 @@ def decode_run(data: bytes, end: int, kind: int) -> Run | None:
     digits = joined[skipped:].translate(_URL_ALPHABET, b"=")
     text = binascii.a2b_base64(digits[: len(digits) // 4 * 4] + _tail(digits))
     name = "base64url" if b"-" in joined or b"_" in joined else "base64"
-    return Run(start, stop, name, text) if _is_text(text) else None
+    return Run(start, stop, name, text if _is_text(text) else b"")
 
 
 def _tail(digits: bytes) -> bytes:

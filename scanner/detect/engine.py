@@ -8,7 +8,7 @@ window has the same bytes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from scanner.detect.decode import MAX_DEPTH, decode_run, transcode
 from scanner.detect.expression import Expression, Expressions
@@ -18,13 +18,15 @@ from scanner.model import CONFIDENCES, Confidence, Gap, Location, Secret, Span
 
 # What the judge sees before and after a value.
 NEAR_BYTES: Final = 200
-# Look-ahead at the end of a pattern needs something to look at.
+# Look-around at the edges of a pattern needs something to look at.
 _EDGE: Final = 64
-# What was judged in one version of a file is kept for the next one that has the same lines.
 _MEMO_ENTRIES: Final = 50_000
 _MEMO_WINDOW: Final = 4096
+_RUN_WINDOW: Final = 1024
 
 Candidate = tuple[int, int]
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 class Judgement(NamedTuple):
@@ -69,7 +71,10 @@ class Detector:
         self.gaps: list[Gap] = []
         self.expressions = Expressions()
         self._searches: dict[int, Expression] = {}
+        # What was worked out for one version of a file serves the next ones.
         self._memo: dict[tuple[int, int, bytes], tuple[_Hit, ...]] = {}
+        self._judgements: dict[tuple[int, bytes, bytes, bytes, Span], Judgement | None] = {}
+        self._runs: dict[tuple[int, int, bytes], tuple[Span, str, list[Match]]] = {}
 
     def find(self, data: bytes) -> list[Match]:
         """Return every match in the data, in order of place; decoded content included."""
@@ -86,21 +91,38 @@ class Detector:
 
     def _decode(self, data: bytes, encoded: Iterable[Candidate], depth: int, outer: tuple[str, ...]) -> Iterator[Match]:
         """Yield the matches within encoded runs, each at the place of its run."""
-        done: set[tuple[int, int]] = set()
+        done: set[Span] = set()
         lines = _Lines(data)
         for end, kind in encoded:
-            run = decode_run(data, end, kind)
-            if run is None or (run.start, run.end) in done:
+            span, name, inner = self._run(data, end, kind, depth)
+            if span in done:
                 continue
-            done.add((run.start, run.end))
-            if depth == MAX_DEPTH:
-                self.gaps.append(Gap("budget", "encoded content", f"more than {MAX_DEPTH} encodings within each other"))
-                continue
-            span = Span(run.start, run.end)
-            for match in self._find(run.data, depth + 1):
+            done.add(span)
+            for match in inner:
                 line, line_span = _line(data, *span)
                 value = match.value._replace(line=line, line_span=line_span)
-                yield Match(value, span, lines.locate(*span), (*outer, run.encoding, *match.decoded_from))
+                yield Match(value, span, lines.locate(*span), (*outer, name, *match.decoded_from))
+
+    def _run(self, data: bytes, end: int, kind: int, depth: int) -> tuple[Span, str, list[Match]]:
+        """Return the encoded run around `end` and the matches within it; the runs of another version are known."""
+        low = max(0, end - _RUN_WINDOW)
+        window = data[low : end + _RUN_WINDOW]
+        key = (kind, end - low, window)
+        known = self._runs.get(key)
+        if known is None:
+            run = decode_run(data, end, kind)
+            inner = self._inside(run.data, depth) if run.data else []
+            known = (Span(run.start - low, run.end - low), run.encoding, inner)
+            if low < run.start and run.end < low + len(window):
+                _remember(self._runs, key, known)
+        span, name, inner = known
+        return Span(low + span.start, low + span.end), name, inner
+
+    def _inside(self, data: bytes, depth: int) -> list[Match]:
+        if depth < MAX_DEPTH:
+            return self._find(data, depth + 1)
+        self.gaps.append(Gap("budget", "encoded content", f"more than {MAX_DEPTH} encodings within each other"))
+        return []
 
     def candidates(self, data: bytes) -> list[Candidate]:
         """Return (end offset, rule index) wherever a rule's anchor ends."""
@@ -116,15 +138,13 @@ class Detector:
             last = end - shortest + reach + _EDGE
             begin = first - NEAR_BYTES if first > NEAR_BYTES else 0
             window = data[begin : last + NEAR_BYTES]
-            # Near a beginning of content the same window belongs to several candidates.
+            # Near the beginning of content the same window belongs to several candidates.
             key = (index, end - begin, window)
             hits = memo.get(key)
             if hits is None:
-                hits = self._confirm(index, window, first - begin, end - shortest - begin, last - begin)
+                hits = self._search(index, window, first - begin, end - shortest - begin, last - begin)
                 if len(window) <= _MEMO_WINDOW:
-                    if len(memo) >= _MEMO_ENTRIES:
-                        memo.clear()
-                    memo[key] = hits
+                    _remember(memo, key, hits)
             for start, stop, value in hits:
                 found[start + begin, stop + begin, index] = value
         if not found:
@@ -135,30 +155,37 @@ class Detector:
             for (start, end, _), value in sorted(found.items(), key=_by_place)
         ]
 
-    def _confirm(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[_Hit, ...]:
+    def _search(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[_Hit, ...]:
         """Judge the matches that start between `first` and `latest` and end by `last`."""
-        hits = []
         try:
-            for found in self._expression(index)(window, first, latest, last):
-                start, end = found.span("secret")
-                value = self._judge(index, window, start, end)
-                if value is not None:
-                    hits.append(_Hit(start, end, value))
+            matches = list(self._expression(index)(window, first, latest, last))
         except TimeoutError:
-            rule = self.ruleset[index]
-            self.gaps.append(Gap("rule", rule.id, "gave up on a piece of content made to be slow to search"))
+            reason = "gave up on a piece of content made to be slow to search"
+            self.gaps.append(Gap("rule", self.ruleset[index].id, reason))
+            return ()
+        spans = [Span(*match.span("secret")) for match in matches]
+        hits = [_Hit(*span, value) for span in spans if (value := self._judge(index, window, *span)) is not None]
         return tuple(hits)
 
-    def _judge(self, index: int, window: bytes, start: int, end: int) -> Judgement | None:
-        from scanner.detect.judge import judge  # not needed for a clean change
-
+    def _judge(self, index: int, data: bytes, start: int, end: int) -> Judgement | None:
+        """Return the judgement on a value, the same object wherever rule, value and line are the same."""
         rule = self.ruleset[index]
-        left, right = max(0, start - NEAR_BYTES), end + NEAR_BYTES
-        verdict = judge(rule, window[start:end], window[left:right])
-        if verdict.confidence is None or end <= start:
-            return None
-        secret = Secret(window[start:end])
-        return Judgement(rule, secret, verdict.confidence, verdict.reason, *_line(window, start, end))
+        secret = data[start:end]
+        line, span = _line(data, start, end)
+        # What stands near it matters to few rules; for the others a value is judged once.
+        around = data[max(0, start - NEAR_BYTES) : end + NEAR_BYTES] if rule.near else b""
+        key = (index, secret, around, line, span)
+        try:
+            return self._judgements[key]
+        except KeyError:
+            from scanner.detect.judge import judge  # not needed for a clean change
+
+        verdict = judge(rule, secret, around)
+        value = None
+        if verdict.confidence is not None and secret:
+            value = Judgement(rule, Secret(secret), verdict.confidence, verdict.reason, line, span)
+        _remember(self._judgements, key, value)
+        return value
 
     def _expression(self, index: int) -> Expression:
         expression = self._searches.get(index)
@@ -167,6 +194,12 @@ class Detector:
             expression = self.expressions.compile(rule.pattern, ignore_case=rule.ignore_case)
             self._searches[index] = expression
         return expression
+
+
+def _remember(memo: dict[_K, _V], key: _K, value: _V) -> None:
+    if len(memo) >= _MEMO_ENTRIES:
+        memo.clear()
+    memo[key] = value
 
 
 def _hits(database: Any, data: bytes) -> list[Candidate]:

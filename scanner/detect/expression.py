@@ -16,9 +16,10 @@ from typing import Any, Final
 # A search is interrupted at the second tick that finds it at work.
 TICK_SECONDS: Final = 1.0
 
-# Where a match can start at few places they are tried one by one: a search would go on to the end of the window,
-# and the windows of the longest patterns are large.
+# In the large windows of the longest patterns the few places where a match can start are tried one by one: a search
+# would go on to the end of the window.
 _FEW_STARTS: Final = 48
+_LARGE_WINDOW: Final = 1024
 
 # From content and offsets (first and latest start, last end) to the matches within them, not overlapping.
 Expression = Callable[[bytes, int, int, int], Iterator[Any]]
@@ -89,7 +90,7 @@ def _with_regex(pattern: str, *, ignore_case: bool) -> Expression:
 
 def _matches(compiled: Any, data: bytes, first: int, latest: int, last: int, **options: float) -> Iterator[Any]:
     """Yield what both engines find alike: the leftmost match, and on from its end."""
-    if latest - first > _FEW_STARTS:
+    if last - first < _LARGE_WINDOW or latest - first > _FEW_STARTS:
         for found in compiled.finditer(data, first, last, **options):
             if found.start() > latest:
                 return

@@ -30,7 +30,7 @@ def entropy(value: bytes) -> float:
 
 
 def judge(rule: Rule, value: bytes, window: bytes) -> Verdict:
-    """Weigh a confirmed match; `window` reaches as far around it as `near` of a rule looks."""
+    """Weigh a confirmed match; `window` is what stands around it, for rules with `near`."""
     for expression in rule.allow:
         if _compiled(expression).fullmatch(value):
             return Verdict(None, f"the rule allows values like /{expression}/")

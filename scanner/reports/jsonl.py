@@ -14,6 +14,5 @@ from scanner.reports.records import finding_record, summary_record
 
 def write(result: ScanResult, out: TextIO, options: ReportOptions) -> None:
     """Write every finding, suppressed ones included, then `{"summary": …}`."""
-    for finding in result.findings:
-        out.write(to_json(finding_record(finding, result, options.show_secrets)) + "\n")
+    out.writelines(to_json(finding_record(finding, result, options.show_secrets)) + "\n" for finding in result.findings)
     out.write(to_json({"summary": summary_record(result)}) + "\n")
