@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, cast
 
 from scanner.config import BASELINE_NAME, ReadFile, Settings, load_settings
@@ -36,6 +36,10 @@ class Target(NamedTuple):
     path: str
     repository: "Repository | None"
     root: str | None
+
+
+# Makes a command's own source, once the repository is open and the settings are read.
+MakeSource = Callable[[Target, Settings], Source]
 
 
 def find_target(path: str, mode: str, environ: Mapping[str, str]) -> Target:
@@ -166,19 +170,18 @@ def run_scan(
     options: argparse.Namespace,
     environ: Mapping[str, str],
     mode: str,
-    source: Source | None = None,
+    make: MakeSource | None = None,
     *,
     with_baseline: bool = True,
 ) -> Run:
-    """Scan what the options say, or the given source."""
+    """Scan what the options say, or what the source made by `make` yields."""
     target = find_target(options.target, mode, environ)
     read = read_file(target)
     settings = load_settings(vars(options), environ, read)
     baseline = load_baseline(settings, read) if with_baseline else ()
     triage = Triage(time.strftime("%Y-%m-%d", time.gmtime()), settings.allow, baseline)
     detector = load_detector(settings, environ)
-    if source is None:
-        source = make_source(options, mode, target, settings)
+    source = make(target, settings) if make else make_source(options, mode, target, settings)
     scan_options = ScanOptions(
         target=options.target,
         fail_on=cast("Any", settings.fail_on),
@@ -239,11 +242,11 @@ def parse_reports(values: Sequence[str] | None) -> tuple[ReportTarget, ...]:
 
 
 def scan_and_report(
-    options: argparse.Namespace, environ: Mapping[str, str], mode: str, source: Source | None = None
+    options: argparse.Namespace, environ: Mapping[str, str], mode: str, make: MakeSource | None = None
 ) -> int:
     """Scan, write every report, and return the exit code."""
     targets = parse_reports(options.report)
-    run = run_scan(options, environ, mode, source)
+    run = run_scan(options, environ, mode, make)
     write_reports(run.result, targets, options, environ)
     return run.result.exit_code
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from scanner import runner
 from scanner.commands.scan import add_common_options
-from scanner.config import load_settings
+from scanner.config import Settings
 from scanner.display import one_line
 from scanner.errors import ConfigError
 from scanner.git.repo import Repository, is_id
@@ -33,11 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Scan, write the reports, return the exit code."""
     refuse_names_as_options(sys.argv[1:])
-    target = runner.find_target(options.target, "staged", environ)
-    settings = load_settings(vars(options), environ, runner.read_file(target))
-    assert target.repository is not None  # find_target raises for this mode
-    source = _source(target.repository, options.files, settings.max_blob, environ)
-    return runner.scan_and_report(options, environ, "staged", source)
+
+    def make(target: runner.Target, settings: Settings) -> Source:
+        assert target.repository is not None  # find_target raises for this mode
+        return _source(target.repository, options.files, settings.max_blob, environ)
+
+    return runner.scan_and_report(options, environ, "staged", make)
 
 
 def refuse_names_as_options(arguments: Sequence[str]) -> None:

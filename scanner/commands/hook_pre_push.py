@@ -16,9 +16,10 @@ from typing import BinaryIO, NamedTuple
 
 from scanner import runner
 from scanner.commands.scan import add_common_options
-from scanner.config import load_settings
+from scanner.config import Settings
 from scanner.errors import ConfigError
 from scanner.git.repo import is_id
+from scanner.model import Source
 
 
 class Push(NamedTuple):
@@ -40,15 +41,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Scan, write the reports, return the exit code."""
     push = find_push(options.remote, environ, sys.stdin.buffer)
-    target = runner.find_target(options.target, "range", environ)
-    settings = load_settings(vars(options), environ, runner.read_file(target))
-    assert target.repository is not None  # find_target raises for this mode
-    from scanner.sources.push import PushSource
 
-    if push.tips == ("HEAD",) and target.repository.head is None:
-        push = push._replace(tips=())
-    source = PushSource(target.repository, settings.max_blob, *push)
-    return runner.scan_and_report(options, environ, "range", source)
+    def make(target: runner.Target, settings: Settings) -> Source:
+        from scanner.sources.push import PushSource
+
+        assert target.repository is not None  # find_target raises for this mode
+        unborn = push.tips == ("HEAD",) and target.repository.head is None
+        return PushSource(target.repository, settings.max_blob, () if unborn else push.tips, push.known, push.remote)
+
+    return runner.scan_and_report(options, environ, "range", make)
 
 
 def find_push(remote: str, environ: Mapping[str, str], stdin: BinaryIO) -> Push:

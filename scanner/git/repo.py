@@ -140,7 +140,7 @@ class Repository:
         except FileNotFoundError:
             return []
 
-    def _inspect(self) -> bool:
+    def inspect(self) -> bool:
         """Fill in what only git knows; return whether git takes the repository for a bare one."""
         output = self.run(
             "rev-parse",
@@ -194,7 +194,7 @@ def open_repository(path: str, *, environ: Mapping[str, str], search: bool = Tru
     if worktree is not None:
         environ["GIT_WORK_TREE"] = worktree
     repository = Repository(find_git(environ), worktree or git_dir, worktree, environ)
-    repository._inspect()
+    repository.inspect()
     return repository
 
 
@@ -204,12 +204,12 @@ def _open_named(environ: dict[str, str]) -> Repository:
     git_dir = environ["GIT_DIR"] = os.path.abspath(environ["GIT_DIR"])
     if "GIT_WORK_TREE" not in environ:
         repository = Repository(find_git(environ), here, None, environ)
-        if repository._inspect():
+        if repository.inspect():
             return repository
         environ["GIT_WORK_TREE"] = _worktree_around(here, git_dir)
     worktree = environ["GIT_WORK_TREE"] = os.path.abspath(environ["GIT_WORK_TREE"])
     repository = Repository(find_git(environ), worktree, worktree, environ)
-    repository._inspect()
+    repository.inspect()
     return repository
 
 
