@@ -155,14 +155,14 @@ def _parse_seconds(value: object, where: str) -> float:
 
 
 def _parse_text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise ConfigError(f"{where}: must be text", "see docs/configuration.md")
     return value
 
 
 def _parse_texts(value: object, where: str) -> tuple[str, ...]:
     items = [value] if isinstance(value, str) else value
-    if not isinstance(items, list | tuple) or not all(isinstance(item, str) and item for item in items):
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) and item and "\0" not in item for item in items):
         raise ConfigError(f"{where}: must be a list of texts", "see docs/configuration.md")
     return tuple(items)
 

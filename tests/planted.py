@@ -74,7 +74,7 @@ class Outcome(NamedTuple):
         return [gap["kind"] for gap in self.summary["unscanned"]]
 
 
-_AMBIENT = ("CI", "GIT", "PRE_COMMIT", "RUNNER_", "SEALGATE_", "XDG_")
+_AMBIENT = ("CI", "GIT", "PRE_COMMIT", "PYTHON", "RUNNER_", "SEALGATE_", "XDG_")
 _cache: list[str] = []
 
 
