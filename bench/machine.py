@@ -15,7 +15,7 @@ def describe_machine() -> dict[str, str]:
         "CPU": parse_field(_read("/proc/cpuinfo"), "model name") or platform.machine(),
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": _gigabytes(parse_field(_read("/proc/meminfo"), "MemTotal")),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "Python": python_version(),
         "git": git.stdout.removeprefix("git version ").strip(),
     }
