@@ -134,14 +134,15 @@ class _Run:
     def _excerpt(self, matches: Sequence[Match], index: int) -> str:
         """Return a match's line with every value found on it redacted; lines recur from version to version."""
         value, span, *_ = matches[index]
-        key = (value.line, value.line_span)
+        line = value.line.reveal()
+        key = (line, value.line_span)
         text = self._excerpts.get(key)
         if text is None:
             origin = span.start - value.line_span.start
-            stop = origin + len(value.line)
+            stop = origin + len(line)
             on_line = [m for m in matches if m.span.end > origin and m.span.start < stop]
             spans = [Span(m.span.start - origin, m.span.end - origin) for m in on_line]
-            text = _redact_line(value.line, spans, [m.value.secret.reveal() for m in on_line])
+            text = _redact_line(line, spans, [m.value.secret.reveal() for m in on_line])
             self._excerpts[key] = text
         return text
 

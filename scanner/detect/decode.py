@@ -23,13 +23,15 @@ _MARKS: Final = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
+_SHORT_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _PROBE_BYTES: Final = 1024
 
 
 def transcode(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Return the data in UTF-8, and the name of the encoding it was in where that was another one."""
     head = data[:_PROBE_BYTES]
-    if 0 not in head:
+    # Hardly any content has a zero byte early, or begins as a mark does: this look is all that most of it costs.
+    if 0 not in head and head[:2] not in _SHORT_MARKS:
         return data, ()
     encoding = _encoding(head)
     if not encoding:
@@ -42,14 +44,24 @@ def _encoding(head: bytes) -> str:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
-    even, odd = head[0::2], head[1::2]
     if len(head) < 8:
         return ""
-    if odd.count(0) > len(odd) * 0.8 and even.count(0) < len(even) * 0.1:
+    if _zeros(head, 1, 4) and _zeros(head, 2, 4) and _zeros(head, 3, 4) and not _zeros(head, 0, 4):
+        return "utf-32-le"
+    if _zeros(head, 0, 4) and _zeros(head, 1, 4) and _zeros(head, 2, 4) and not _zeros(head, 3, 4):
+        return "utf-32-be"
+    even, odd = head[0::2], head[1::2]
+    if _zeros(head, 1, 2) and even.count(0) < len(even) * 0.1:
         return "utf-16-le"
-    if even.count(0) > len(even) * 0.8 and odd.count(0) < len(odd) * 0.1:
+    if _zeros(head, 0, 2) and odd.count(0) < len(odd) * 0.1:
         return "utf-16-be"
     return ""
+
+
+def _zeros(head: bytes, first: int, step: int) -> bool:
+    """Whether hardly anything but zero stands at every `step`th place."""
+    places = head[first::step]
+    return places.count(0) > len(places) * 0.8
 
 
 class Run(NamedTuple):

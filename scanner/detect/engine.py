@@ -32,14 +32,15 @@ _V = TypeVar("_V")
 class Judgement(NamedTuple):
     """A value that a rule takes for a secret, without its place: shared by all places with the same surroundings.
 
-    `line` is the source line around the value, cut to `NEAR_BYTES` either side; `line_span` the value within it.
+    `line` is the source line around the value, cut to `NEAR_BYTES` either side, and no less a secret;
+    `line_span` is the value within it.
     """
 
     rule: Rule
     secret: Secret
     confidence: Confidence
     reason: str
-    line: bytes
+    line: Secret
     line_span: Span
 
 
@@ -81,10 +82,15 @@ class Detector:
         return self._find(data, 0)
 
     def _find(self, data: bytes, depth: int) -> list[Match]:
-        data, encoding = transcode(data)
+        matches = self._read(data, depth, ())
+        decoded, encoding = transcode(data)
+        # The bytes as they are count too: two of them at the beginning must not hide the rest.
+        return [*matches, *self._read(decoded, depth, encoding)] if encoding else matches
+
+    def _read(self, data: bytes, depth: int, encoding: tuple[str, ...]) -> list[Match]:
         candidates = self.candidates(data)
         matches = self.confirm(data, candidates, encoding) if candidates else []
-        runs = _hits(self.ruleset.forms, data)
+        runs = _find_all(self.ruleset.forms, data)
         if not runs:
             return matches
         return sorted([*matches, *self._decode(data, runs, depth, encoding)], key=_by_span)
@@ -100,7 +106,7 @@ class Detector:
             done.add(span)
             for match in inner:
                 line, line_span = _line(data, *span)
-                value = match.value._replace(line=line, line_span=line_span)
+                value = match.value._replace(line=Secret(line), line_span=line_span)
                 yield Match(value, span, lines.locate(*span), (*outer, name, *match.decoded_from))
 
     def _run(self, data: bytes, end: int, kind: int, depth: int) -> tuple[Span, str, list[Match]]:
@@ -126,7 +132,7 @@ class Detector:
 
     def candidates(self, data: bytes) -> list[Candidate]:
         """Return (end offset, rule index) wherever a rule's anchor ends."""
-        return _hits(self.ruleset.anchors, data)
+        return _find_all(self.ruleset.anchors, data)
 
     def confirm(self, data: bytes, candidates: Iterable[Candidate], decoded_from: tuple[str, ...] = ()) -> list[Match]:
         """Return the matches at these candidates, in order of place, each once."""
@@ -158,14 +164,16 @@ class Detector:
     def _search(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[_Hit, ...]:
         """Judge the matches that start between `first` and `latest` and end by `last`."""
         try:
-            matches = list(self._expression(index)(window, first, latest, last))
+            return self.expressions.limited(self._hits, index, window, first, latest, last)
         except TimeoutError:
             reason = "gave up on a piece of content made to be slow to search"
             self.gaps.append(Gap("rule", self.ruleset[index].id, reason))
             return ()
+
+    def _hits(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[_Hit, ...]:
+        matches = self._expression(index)(window, first, latest, last)
         spans = [Span(*match.span("secret")) for match in matches]
-        hits = [_Hit(*span, value) for span in spans if (value := self._judge(index, window, *span)) is not None]
-        return tuple(hits)
+        return tuple(_Hit(*span, value) for span in spans if (value := self._judge(index, window, *span)) is not None)
 
     def _judge(self, index: int, data: bytes, start: int, end: int) -> Judgement | None:
         """Return the judgement on a value, the same object wherever rule, value and line are the same."""
@@ -183,7 +191,7 @@ class Detector:
         verdict = judge(rule, secret, around)
         value = None
         if verdict.confidence is not None and secret:
-            value = Judgement(rule, Secret(secret), verdict.confidence, verdict.reason, line, span)
+            value = Judgement(rule, Secret(secret), verdict.confidence, verdict.reason, Secret(line), span)
         _remember(self._judgements, key, value)
         return value
 
@@ -202,7 +210,7 @@ def _remember(memo: dict[_K, _V], key: _K, value: _V) -> None:
     memo[key] = value
 
 
-def _hits(database: Any, data: bytes) -> list[Candidate]:
+def _find_all(database: Any, data: bytes) -> list[Candidate]:
     """Return (end offset, expression id) of everything that the database finds."""
     found: list[Candidate] = []
     if database is None:

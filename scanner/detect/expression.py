@@ -11,7 +11,10 @@ a first pattern, a fifth of a pre-commit run, and a quarter more time to search.
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 # A search is interrupted at the second tick that finds it at work.
 TICK_SECONDS: Final = 1.0
@@ -60,20 +63,24 @@ class Expressions:
     def compile(self, pattern: str, *, ignore_case: bool) -> Expression:
         """Return the search for a pattern; what it yields has `span` and `start` of `re.Match`.
 
-        Running it raises `TimeoutError` when a search takes too long.
+        Run it within `limited`: a search that takes too long raises `TimeoutError`.
         """
         if not self.interruptible:
             return _with_regex(pattern, ignore_case=ignore_case)
         compiled = re.compile(pattern.encode(), re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
 
         def search(data: bytes, first: int, latest: int, last: int) -> Iterator[Any]:
-            self._serial += 1  # odd: at work
-            try:
-                return iter(list(_matches(compiled, data, first, latest, last)))
-            finally:
-                self._serial += 1
+            return _matches(compiled, data, first, latest, last)
 
         return search
+
+    def limited(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """Call a function that searches; `TimeoutError` where it does so for too long."""
+        self._serial += 1  # odd: at work
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self._serial += 1
 
 
 def _with_regex(pattern: str, *, ignore_case: bool) -> Expression:

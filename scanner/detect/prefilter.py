@@ -173,9 +173,12 @@ def _read_cache(folder: str, digest: str) -> RuleSet | None:
             content = stream.read(_MAX_CACHE_BYTES)
         if hashlib.sha256(content[32:]).digest() != content[:32]:
             return None
-        texts_end = _HEAD.size + int.from_bytes(content[32:36], "big")
-        reaches_end = texts_end + int.from_bytes(content[36:40], "big")
-        anchors_end = reaches_end + int.from_bytes(content[40:44], "big")
+        _, texts_size, reaches_size, anchors_size = _HEAD.unpack_from(content)
+        texts_end = _HEAD.size + texts_size
+        reaches_end = texts_end + reaches_size
+        anchors_end = reaches_end + anchors_size
+        if anchors_end >= len(content):
+            return None
         texts = content[_HEAD.size : texts_end].split(b"\n")
         reaches = [Reach(*numbers) for numbers in _REACH.iter_unpack(content[texts_end:reaches_end])]
         anchors, forms = _load(content[reaches_end:anchors_end]), _load(content[anchors_end:])
@@ -193,7 +196,7 @@ def _write_cache(folder: str, ruleset: RuleSet) -> None:
         forms = hyperscan.dumpb(ruleset.forms) if ruleset.forms is not None else b""
         lengths = b"".join(len(part).to_bytes(4, "big") for part in (texts, reaches, anchors))
         content = lengths + texts + reaches + anchors + forms
-        temporary = os.path.join(folder, f".{ruleset.digest}.{os.getpid()}")
+        temporary = os.path.join(folder, f".{ruleset.digest}.{os.urandom(8).hex()}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except (OSError, hyperscan.HyperscanError):
         return

@@ -62,7 +62,7 @@ def check_jwt(value: bytes) -> Proof:
     decoded = [decode_base64url(part) for part in parts[:2]]
     try:
         header, claims = (json.loads(part or b"") for part in decoded)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Proof("refuted", "header or claims are not JSON")
     if not isinstance(header, dict) or not isinstance(claims, dict) or not isinstance(header.get("alg"), str):
         return Proof("refuted", "the header names no algorithm")

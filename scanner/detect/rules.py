@@ -118,14 +118,19 @@ def _entries(pack: PackFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         reader = loader(pack.data)
         node = reader.get_single_node()
-        document = reader.construct_document(node)
+        document = reader.construct_document(node) if node else None
+    except (ValueError, RecursionError):
+        # An impossible date, a number of ten thousand digits, a thousand brackets.
+        raise ConfigError(f"{pack.name}: a value cannot be read", "quote it; see docs/rules.md") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{pack.name}:{mark.line + 1}" if mark else pack.name
         raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', 'syntax')}", "see docs/rules.md") from None
     if not isinstance(document, dict) or set(document) != {"rules"} or not isinstance(document["rules"], list):
         raise ConfigError(f"{pack.name}: a rule file has one key, 'rules', with a list", "see docs/rules.md")
-    sequence = next(value for key, value in node.value if key.value == "rules")
+    if len(node.value) != 1:
+        raise ConfigError(f"{pack.name}: the key 'rules' stands there twice", "put all rules under one")
+    sequence = node.value[0][1]
     for item, entry in zip(sequence.value, document["rules"], strict=True):
         line = item.start_mark.line + 1
         if not isinstance(entry, dict):
@@ -142,12 +147,13 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for key in _REQUIRED:
         if not entry.get(key):
             raise ConfigError(f"{where}: {key!r} is missing", "see docs/rules.md")
-    _require(_ID.fullmatch(str(entry["id"])), where, "id must be lower case, digits and single hyphens")
+    _require(isinstance(entry["id"], str) and _ID.fullmatch(entry["id"]), where, "id must be lower case, digits and single hyphens")
     _require(entry["severity"] in SEVERITIES, where, f"severity must be one of {', '.join(SEVERITIES)}")
     _require(entry["confidence"] in CONFIDENCES[:3], where, f"confidence must be one of {', '.join(CONFIDENCES[:3])}")
     for key in ("references", "allow", "paths"):
         _require(_is_strings(entry.get(key, [])), where, f"{key} must be a list of strings")
     _require(isinstance(entry.get("entropy", 0.0), int | float), where, "entropy must be a number")
+    _require(isinstance(entry.get("ignore_case", False), bool), where, "ignore_case must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
     for expression in (entry["pattern"], entry.get("near", ""), *entry.get("allow", [])):
