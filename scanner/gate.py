@@ -6,11 +6,12 @@ where they stand, and only then do path conditions of rules and the choice betwe
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from scanner.detect.engine import Detector, Match, resolve
-from scanner.display import decode_text, one_line, shorten
+from scanner.display import decode_path, decode_text, one_line, shorten
 from scanner.model import (
     CONFIDENCES,
     Blob,
@@ -31,6 +32,16 @@ from scanner.triage import Mark, Triage, find_mark, fingerprint
 Progress = Callable[[int, int], None]
 _PROGRESS_EVERY: Final = 64
 _EXCERPT: Final = 160
+# zip (and what is made of it: jar, wheel, Office), gzip, bzip2, xz, zstd, 7-Zip, RAR; tar says so further on.
+_ARCHIVES: Final = (
+    b"PK\3\4",
+    b"\x1f\x8b\x08",
+    b"BZh",
+    b"\xfd7zXZ\0",
+    b"\x28\xb5\x2f\xfd",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+)
 _UNKNOWN: Final = Provenance("unreachable")
 
 
@@ -95,6 +106,7 @@ class _Run:
         self._timeout_seconds = timeout_seconds
         self._progress = progress
         self._excerpts: dict[tuple[bytes, Span], str] = {}
+        self._archives: list[tuple[str | None, Place | None]] = []
         self._seen: dict[tuple[str | None, Place | None], list[_Sighting]] = {}
         self.gaps: list[Gap] = []
         self.blobs = self.bytes = self.files = 0
@@ -107,6 +119,8 @@ class _Run:
             else:
                 self.blobs += 1
             self.bytes += len(blob.data)
+            if blob.data.startswith(_ARCHIVES) or blob.data[257:262] == b"ustar":
+                self._archives.append((blob.id, blob.place))
             self._scan(blob)
             if (self.blobs + self.files) % _PROGRESS_EVERY == 0 and self._progress:
                 self._progress(self.blobs + self.files, self.bytes)
@@ -163,15 +177,18 @@ class _Run:
         return findings, marks
 
     def _placed(self) -> Iterator[tuple[str | None, Place, list[_Sighting]]]:
-        traced: Mapping[str, Sequence[Place]] = {}
-        wanted = [blob for blob, place in self._seen if place is None and blob is not None]
+        wanted = [blob for blob, place in (*self._seen, *self._archives) if place is None and blob is not None]
         traced = self._source.trace(wanted)
         for (blob, place), sightings in self._seen.items():
-            if place is not None:
-                yield blob, place, sightings
-            else:
-                for found in traced.get(blob or "", ()) or (Place(b".git/blob/" + (blob or "").encode(), _UNKNOWN),):
-                    yield blob, found, sightings
+            for found in _places(blob, place, traced):
+                yield blob, found, sightings
+        self._report_archives(traced)
+
+    def _report_archives(self, traced: Mapping[str, Sequence[Place]]) -> None:
+        """Name what was read as bytes only: whoever reads "clean" must know."""
+        versions = Counter(found.path for blob, place in self._archives for found in _places(blob, place, traced))
+        for path, count in sorted(versions.items()):
+            self.gaps.append(Gap("archive", decode_path(path), "read as it is, its members not looked into", count))
 
 
 def _redact_line(line: bytes, spans: Sequence[Span], secrets: Sequence[bytes]) -> str:
@@ -183,6 +200,13 @@ def _redact_line(line: bytes, spans: Sequence[Span], secrets: Sequence[bytes]) -
         position = max(position, span.end)
     parts.append(decode_text(line[position:]))
     return shorten(one_line("".join(parts).strip()), _EXCERPT)
+
+
+def _places(blob: str | None, place: Place | None, traced: Mapping[str, Sequence[Place]]) -> Sequence[Place]:
+    if place is not None:
+        return (place,)
+    name = (blob or "").encode()
+    return traced.get(blob or "") or (Place(b".git/blob/" + name, _UNKNOWN),)
 
 
 def _identity(match: Match) -> str:

@@ -143,6 +143,7 @@ GAP_KINDS: Final[Mapping[str, tuple[bool, str]]] = {
     "timeout": (True, "the time limit --timeout was reached"),
     "unmerged": (True, "paths with unresolved merge conflicts in the index"),
     "rule": (True, "a rule gave up on a piece of content"),
+    "archive": (False, "archives and compressed files, whose members are not looked into"),
     "submodule": (False, "submodules, which are repositories of their own"),
     "special": (False, "sockets, devices and pipes, which hold no content"),
 }
