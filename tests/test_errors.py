@@ -13,8 +13,6 @@ import pytest
 from planted import AWS_KEY_ID, ROOT, clean_environ, command, fill, github_token, process, sealgate
 
 TOKEN = github_token()
-EMPTY_PACK = pytest.mark.xfail(strict=True, reason="a rule file with nothing in it is a crash")
-DEEP_CLAIMS = pytest.mark.xfail(strict=True, reason="a token with deeply nested claims ends the whole scan")
 
 # A bug, provoked from outside: the process's own `sitecustomize` breaks a function that the scan calls.
 BUG = """
@@ -137,7 +135,7 @@ def test_hostile_content_is_scanned_without_an_error(tmp_path: Path, name: str) 
     assert (done.code in (0, 1, 3), "bug" in done.err, "summary" in done.out.splitlines()[-1]) == (True, False, True)
 
 
-@pytest.mark.parametrize("claims", [pytest.param(b'{"a":' + b"[" * 1100, marks=DEEP_CLAIMS), b'{"a":' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize("claims", [b'{"a":' + b"[" * 1100, b'{"a":' + b"9" * 5000 + b"}"])
 def test_a_token_with_hostile_claims_is_scanned_without_an_error(tmp_path: Path, claims: bytes) -> None:
     head, body = (base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"HS256","typ":"JWT"}', claims))
     signature = fill("{{base64url:43}}").encode()
@@ -157,7 +155,7 @@ def test_a_hostile_configuration_in_the_tree_is_an_error_of_one_line(tmp_path: P
     "arguments",
     [
         ["scan", ""], ["scan", "x" * 5000], ["scan", "--report", "json=" + "x" * 5000], ["scan", "--baseline", "."], ["scan", "--config", "."],
-        pytest.param(["scan", "--rules", os.devnull], marks=EMPTY_PACK), ["scan", "--diff", "."], ["rules", "show", ""], ["scan", "--range", ""], ["scan", "--stdin", "--name", ""],
+        ["scan", "--rules", os.devnull], ["scan", "--diff", "."], ["rules", "show", ""], ["scan", "--range", ""], ["scan", "--stdin", "--name", ""],
         ["scan", "\udcff"], ["\udcff"], ["scan", "--\udcff"], ["baseline", "audit"], ["scan", "--report", ""], ["scan", "--cache"],
     ],
     ids=lambda arguments: ascii(" ".join(arguments))[:30],
