@@ -5,8 +5,6 @@ import signal
 import threading
 from typing import Any
 
-import pytest
-
 from scanner.detect.engine import Detector
 from scanner.detect.expression import Expression, Expressions
 from scanner.detect.prefilter import compile_ruleset

@@ -40,17 +40,6 @@ def test_every_positive_vector_fails_where_its_rule_cannot_match() -> None:
     assert [vector for vector in positive if vector not in failed] == []
 
 
-def test_one_dead_rule_fails_its_own_vectors_and_no_others() -> None:
-    survivors = []
-    for index in range(0, len(RULES), 40):
-        rules = list(RULES)
-        rules[index] = rules[index]._replace(pattern=DEAD)
-        own = {vector for vector in VECTORS if vector.rule_id == rules[index].id and vector.positive}
-        failed = {failure.vector for failure in check_vectors(Detector(compile_ruleset(rules)), own)}
-        survivors += [vector.rule_id for vector in own - failed]
-    assert survivors == []
-
-
 def test_no_vector_holds_what_a_rule_finds_before_it_is_filled_in() -> None:
     """The rule packs themselves must pass the gate."""
     found = [
