@@ -8,6 +8,7 @@ decoded where `encoded.py` has told what to look for.
 
 import binascii
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 # Kinds of encoded runs: 0 to 3 is base64, the number of its digits modulo 4 up to where a form ends.
@@ -65,37 +66,69 @@ def _zeros(head: bytes, first: int, step: int) -> bool:
 
 
 class Run(NamedTuple):
-    """An encoded run: where it stands, the name of its encoding, and what it says, nothing where it is no text."""
+    """An encoded run: where it stands, its alphabet, and where its digits may begin.
+
+    An alignment is the number of digits at its beginning that belong to something else, as a path before them.
+    """
 
     start: int
     end: int
-    encoding: str
-    data: bytes
+    is_hex: bool
+    alignments: tuple[int, ...]
 
 
 _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-]+")
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]+")
-_LINE: Final = re.compile(rb"[ \t]*([0-9A-Za-z+/_-]{16,}={0,2})[ \t]*\r?\Z")
+# Wrapped base64: whole lines of digits. `re` reads forward only, so the lines above are read turned round.
+_LINE: Final = re.compile(rb"[ \t]*[0-9A-Za-z+/_-]{16,}={0,2}[ \t]*\r?\Z")
+_LINES_BELOW: Final = re.compile(rb"(?:[ \t]*\r?\n[ \t]*[0-9A-Za-z+/_-]{4,}(?==?=?[ \t]*(?:\r?\n|\Z)))+")
+_LINES_ABOVE: Final = re.compile(rb"(?:[ \t]*\n\r?[ \t]*[0-9A-Za-z+/_-]{16,}(?=[ \t]*(?:\n|\Z)))+")
+_FIRST_PIECE: Final = 1 << 12
 _URL_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 # Of text hardly anything is outside of these; of what is not text most is.
 _TEXT: Final = bytes([9, 10, 13, *range(32, 127)])
 
 
-def decode_run(data: bytes, end: int, kind: int) -> Run:
-    """Decode the run within which a form of this kind ends at `end`."""
-    start, stop = _extent(data, end, _HEX if kind == HEX else _BASE64)
-    if kind == HEX:
-        start += (end - start) % 2
-        text = binascii.unhexlify(data[start : stop - (stop - start) % 2])
-        return Run(start, stop, "hex", text if _is_text(text) else b"")
-    start, stop = _whole_lines(data, start, stop)
-    joined = b"".join(data[start:stop].split())
-    before = len(b"".join(data[start:end].split()))
-    skipped = (before - kind) % 4
-    digits = joined[skipped:].translate(_URL_ALPHABET, b"=")
-    text = binascii.a2b_base64(digits[: len(digits) // 4 * 4] + _tail(digits))
-    name = "base64url" if b"-" in joined or b"_" in joined else "base64"
-    return Run(start, stop, name, text if _is_text(text) else b"")
+def find_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[Run]:
+    """Yield the runs around these ends of forms (offset and kind, ascending), each once with all its alignments."""
+    hits = list(hits)
+    yield from _runs(data, [hit for hit in hits if hit[1] != HEX], is_hex=False)
+    yield from _runs(data, [hit for hit in hits if hit[1] == HEX], is_hex=True)
+
+
+def _runs(data: bytes, hits: Sequence[tuple[int, int]], *, is_hex: bool) -> Iterator[Run]:
+    index = 0
+    while index < len(hits):
+        if is_hex:
+            start, stop = _extent(data, hits[index][0], _HEX)
+        else:
+            start, stop = _whole_lines(data, *_extent(data, hits[index][0], _BASE64))
+        alignments, counted, digits = set(), start, 0
+        while index < len(hits) and hits[index][0] <= stop:
+            end, kind = hits[index]
+            digits += len(b"".join(data[counted:end].split()))
+            alignments.add(digits % 2 if is_hex else (digits - kind) % 4)
+            counted = end
+            index += 1
+        yield Run(start, stop, is_hex, tuple(sorted(alignments)))
+
+
+def decode(text: bytes, alignment: int, *, is_hex: bool) -> bytes:
+    """Return what a run's text says from this alignment on; nothing where that is no text itself."""
+    digits = b"".join(text.split())[alignment:]
+    if is_hex:
+        decoded = binascii.unhexlify(digits[: len(digits) // 2 * 2])
+    else:
+        digits = digits.translate(_URL_ALPHABET, b"=")
+        decoded = binascii.a2b_base64(digits[: len(digits) // 4 * 4] + _tail(digits))
+    return decoded if _is_text(decoded) else b""
+
+
+def encoding_name(text: bytes, *, is_hex: bool) -> str:
+    """Return what a run's encoding is called."""
+    if is_hex:
+        return "hex"
+    return "base64url" if b"-" in text or b"_" in text else "base64"
 
 
 def _tail(digits: bytes) -> bytes:
@@ -124,23 +157,18 @@ def _whole_lines(data: bytes, start: int, stop: int) -> tuple[int, int]:
     """Return the run with the lines before and after it, where it is text wrapped into lines of base64 alone."""
     begin = data.rfind(b"\n", 0, start) + 1
     finish = data.find(b"\n", stop)
-    finish = finish if finish >= 0 else len(data)
-    if not _LINE.match(data[begin:finish]):
+    if not _LINE.match(data[begin : finish if finish >= 0 else len(data)]):
         return start, stop
-    while begin > 1 and start - begin < _MAX_RUN_BYTES:
-        above = data.rfind(b"\n", 0, begin - 1) + 1
-        found = _LINE.match(data[above : begin - 1])
-        if not found or b"=" in found[1]:
+    size = _FIRST_PIECE
+    while True:
+        piece = data[max(0, start - size) : start][::-1]
+        above = _LINES_ABOVE.match(piece)
+        if above is None or above.end() < size // 2 or size >= _MAX_RUN_BYTES:
             break
-        begin, start = above, above + found.start(1)
-    while finish < len(data) and finish - start < _MAX_RUN_BYTES:
-        below = data.find(b"\n", finish + 1)
-        below = below if below >= 0 else len(data)
-        found = _LINE.match(data[finish + 1 : below])
-        if not found:
-            break
-        stop, finish = finish + 1 + found.end(1), below
-    return start, stop
+        size *= 4
+    stop = start + len(data[start:stop].rstrip(b"="))
+    below = _LINES_BELOW.match(data, stop, stop + _MAX_RUN_BYTES)
+    return start - (above.end() if above else 0), below.end() if below else stop
 
 
 def _is_text(data: bytes) -> bool:

@@ -86,7 +86,7 @@ def spellings(text: bytes, *, ignore_case: bool) -> set[bytes]:
 
 
 class Form(NamedTuple):
-    """A text to look for in encoded content. `kind` says how to decode where it ends: see `decode.decode_run`."""
+    """A text to look for in encoded content. `kind` says where in its run it can end: see `decode.HEX`."""
 
     text: bytes
     kind: int

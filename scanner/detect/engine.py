@@ -10,7 +10,7 @@ window has the same bytes.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from scanner.detect.decode import MAX_DEPTH, decode_run, transcode
+from scanner.detect.decode import MAX_DEPTH, decode, encoding_name, find_runs, transcode
 from scanner.detect.expression import Expression, Expressions
 from scanner.detect.prefilter import RuleSet
 from scanner.detect.rules import Rule
@@ -22,7 +22,7 @@ NEAR_BYTES: Final = 200
 _EDGE: Final = 64
 _MEMO_ENTRIES: Final = 50_000
 _MEMO_WINDOW: Final = 4096
-_RUN_WINDOW: Final = 1024
+_MEMO_RUN: Final = 16384
 
 Candidate = tuple[int, int]
 _K = TypeVar("_K")
@@ -75,7 +75,7 @@ class Detector:
         # What was worked out for one version of a file serves the next ones.
         self._memo: dict[tuple[int, int, bytes], tuple[_Hit, ...]] = {}
         self._judgements: dict[tuple[int, bytes, bytes, bytes, Span], Judgement | None] = {}
-        self._runs: dict[tuple[int, int, bytes], tuple[Span, str, list[Match]]] = {}
+        self._runs: dict[tuple[bytes, int, bool], list[Match]] = {}
 
     def find(self, data: bytes) -> list[Match]:
         """Return every match in the data, in order of place; decoded content included."""
@@ -97,38 +97,30 @@ class Detector:
 
     def _decode(self, data: bytes, encoded: Iterable[Candidate], depth: int, outer: tuple[str, ...]) -> Iterator[Match]:
         """Yield the matches within encoded runs, each at the place of its run."""
-        done: set[Span] = set()
         lines = _Lines(data)
-        for end, kind in encoded:
-            span, name, inner = self._run(data, end, kind, depth)
-            if span in done:
-                continue
-            done.add(span)
-            for match in inner:
-                line, line_span = _line(data, *span)
-                value = match.value._replace(line=Secret(line), line_span=line_span)
-                yield Match(value, span, lines.locate(*span), (*outer, name, *match.decoded_from))
+        for run in find_runs(data, encoded):
+            text = data[run.start : run.end]
+            span = Span(run.start, run.end)
+            name = encoding_name(text, is_hex=run.is_hex)
+            for alignment in run.alignments:
+                for match in self._inside(text, alignment, depth, is_hex=run.is_hex):
+                    line, line_span = _line(data, *span)
+                    value = match.value._replace(line=Secret(line), line_span=line_span)
+                    yield Match(value, span, lines.locate(*span), (*outer, name, *match.decoded_from))
 
-    def _run(self, data: bytes, end: int, kind: int, depth: int) -> tuple[Span, str, list[Match]]:
-        """Return the encoded run around `end` and the matches within it; the runs of another version are known."""
-        low = max(0, end - _RUN_WINDOW)
-        window = data[low : end + _RUN_WINDOW]
-        key = (kind, end - low, window)
+    def _inside(self, text: bytes, alignment: int, depth: int, *, is_hex: bool) -> list[Match]:
+        """Return the matches within an encoded run; the runs of another version are known."""
+        key = (text, alignment, is_hex)
         known = self._runs.get(key)
         if known is None:
-            run = decode_run(data, end, kind)
-            inner = self._inside(run.data, depth) if run.data else []
-            known = (Span(run.start - low, run.end - low), run.encoding, inner)
-            if low < run.start and run.end < low + len(window):
+            decoded = decode(text, alignment, is_hex=is_hex)
+            if decoded and depth == MAX_DEPTH:
+                self.gaps.append(Gap("budget", "encoded content", f"more than {MAX_DEPTH} encodings within each other"))
+                return []
+            known = self._find(decoded, depth + 1) if decoded else []
+            if len(text) <= _MEMO_RUN:
                 _remember(self._runs, key, known)
-        span, name, inner = known
-        return Span(low + span.start, low + span.end), name, inner
-
-    def _inside(self, data: bytes, depth: int) -> list[Match]:
-        if depth < MAX_DEPTH:
-            return self._find(data, depth + 1)
-        self.gaps.append(Gap("budget", "encoded content", f"more than {MAX_DEPTH} encodings within each other"))
-        return []
+        return known
 
     def candidates(self, data: bytes) -> list[Candidate]:
         """Return (end offset, rule index) wherever a rule's anchor ends."""
