@@ -151,6 +151,13 @@ def test_a_hostile_configuration_in_the_tree_is_an_error_of_one_line(tmp_path: P
         assert (done.code in (0, 2), done.err.count("\n") <= 1, "bug" in done.err) == (True, True, False)
 
 
+@pytest.mark.xfail(strict=True, reason="the YAML parser overruns its stack, which kills the process")
+def test_a_rule_file_nested_beyond_measure_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "deep.yaml").write_text("rules: " + "[" * 200_000 + "]" * 200_000)
+    done = process("scan", "--rules", "deep.yaml", cwd=tmp_path)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

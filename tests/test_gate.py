@@ -381,6 +381,15 @@ def test_a_file_in_another_encoding_is_found_where_it_stands(tmp_path: Path, enc
     assert [name.startswith(encoding) for name in found["decoded_from"]] == [True]
 
 
+@pytest.mark.xfail(strict=True, reason="places in the raw and in the decoded bytes are compared with each other")
+def test_a_file_of_two_encodings_hides_neither_of_its_secrets(tmp_path: Path) -> None:
+    other = github_token(1)
+    wide = ("x" * 50).encode("utf-16-le") + f" {TOKEN} ".encode() + f" {other} ".encode("utf-16-le")
+    (tmp_path / "a.txt").write_bytes(b"\xff\xfe" + wide)
+    done = _scan(tmp_path, "--show-secrets")
+    assert sorted(f["secret"] for f in done.findings) == sorted([TOKEN, other])
+
+
 @pytest.mark.xfail(strict=True, reason="marks are looked for in the raw bytes only")
 def test_a_mark_in_a_file_of_another_encoding_counts(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(f"key = {TOKEN}  # sealgate:allow\r\n".encode("utf-16"))
