@@ -130,7 +130,7 @@ class _Run:
                 break
 
     def _scan(self, blob: Blob) -> None:
-        matches = self._detector.find(blob.data)
+        matches = self._detector.find(blob.data, blob.place.path if blob.place else None)
         if blob.lines is not None:
             matches = list(_renumber(matches, blob.lines))
         if not matches:

@@ -11,13 +11,24 @@ import re
 
 def glob_matches(globs: tuple[str, ...], path: bytes) -> bool:
     """Whether one of the globs matches this path (relative to the target, slashes as separators)."""
+    of_names, of_paths = _compiled(globs)
     text = path.decode("utf-8", "surrogateescape")
-    name = text.rpartition("/")[2]
-    return any(_compiled(glob).fullmatch(text if "/" in glob else name) for glob in globs)
+    return bool(of_names.fullmatch(text.rpartition("/")[2]) or of_paths.fullmatch(text))
 
 
 @functools.lru_cache(maxsize=1024)
-def _compiled(glob: str) -> re.Pattern[str]:
+def _compiled(globs: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what the globs without a slash match a name by, and the others a path."""
+    of_names = [_expression(glob) for glob in globs if "/" not in glob]
+    of_paths = [_expression(glob) for glob in globs if "/" in glob]
+    return _any(of_names), _any(of_paths)
+
+
+def _any(expressions: list[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{expression})" for expression in expressions) or "(?!)", re.DOTALL)
+
+
+def _expression(glob: str) -> str:
     if glob.endswith("/"):
         glob += "**"
     parts = []
@@ -34,7 +45,7 @@ def _compiled(glob: str) -> re.Pattern[str]:
             parts.append(_class(part[1:-1]))
         else:
             parts.append(re.escape(part))
-    return re.compile("".join(parts), re.DOTALL)
+    return "".join(parts)
 
 
 def _class(members: str) -> str:

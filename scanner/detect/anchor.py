@@ -9,6 +9,8 @@ are dropped (all of them only narrow), repeats are capped, groups lose their nam
 The pattern is read with the parser of Python's own `re`, so there is no second grammar to keep.
 """
 
+import functools
+import re
 import re._constants as c  # type: ignore[import-not-found]
 import re._parser as parser  # type: ignore[import-not-found]
 from collections.abc import Sequence
@@ -47,9 +49,31 @@ class Width(NamedTuple):
     longest: int
 
 
+@functools.lru_cache(maxsize=1024)
+def parse(pattern: str) -> Any:
+    """Return a pattern as `re` parses it; each is looked at from several sides."""
+    return parser.parse(pattern)
+
+
+def check_look_behind(items: Any) -> None:
+    """Raise `re.error` for a look-behind that is not of one length, which `re` would only notice when it compiles."""
+    for op, value in items:
+        if op in (c.ASSERT, c.ASSERT_NOT):
+            if value[0] < 0 and len(set(value[1].getwidth())) > 1:
+                raise re.error("look-behind requires fixed-width pattern")
+            check_look_behind(value[1])
+        elif op is c.SUBPATTERN:
+            check_look_behind(value[3])
+        elif op is c.BRANCH:
+            for branch in value[1]:
+                check_look_behind(branch)
+        elif op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+            check_look_behind(value[2])
+
+
 def width(pattern: str) -> Width:
     """Return the length bounds of a pattern's matches; unbounded ones are enormous."""
-    low, high = parser.parse(pattern).getwidth()
+    low, high = parse(pattern).getwidth()
     return Width(int(low), int(high))
 
 
@@ -58,7 +82,7 @@ def anchor(pattern: str) -> Anchor:
 
     Raises `ValueError` where the pattern has no literal of `LITERAL` characters to be found by.
     """
-    items, skipped = _skip_optional(list(parser.parse(pattern)))
+    items, skipped = _skip_optional(list(parse(pattern)))
     cut = _Cut()
     cut.sequence(items)
     if not cut.anchored:

@@ -9,10 +9,10 @@ around it is decoded and scanned like any content.
 
 import base64
 import re._constants as c  # type: ignore[import-not-found]
-import re._parser as parser  # type: ignore[import-not-found]
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from scanner.detect.anchor import parse
 from scanner.detect.decode import HEX
 
 # Shorter literals would be found by chance too often.
@@ -26,7 +26,7 @@ _LONGEST: Final = 8
 
 def literals(pattern: str) -> frozenset[bytes]:
     """Return texts of which every match has one where the pattern is first literal; none where it never is."""
-    items: list[tuple[Any, Any]] = list(parser.parse(pattern))
+    items: list[tuple[Any, Any]] = list(parse(pattern))
     while items:
         grown, _ = _grow(items)
         if all(len(text) >= SHORTEST for text in grown):

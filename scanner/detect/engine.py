@@ -71,14 +71,19 @@ class Detector:
         self.ruleset = ruleset
         self.gaps: list[Gap] = []
         self.expressions = Expressions()
+        self._left_out: frozenset[int] = frozenset()
         self._searches: dict[int, Expression] = {}
         # What was worked out for one version of a file serves the next ones.
         self._memo: dict[tuple[int, int, bytes], tuple[_Hit, ...]] = {}
         self._judgements: dict[tuple[int, bytes, bytes, bytes, Span], Judgement | None] = {}
         self._runs: dict[tuple[bytes, int, bool], list[Match]] = {}
 
-    def find(self, data: bytes) -> list[Match]:
-        """Return every match in the data, in order of place; decoded content included."""
+    def find(self, data: bytes, path: bytes | None = None) -> list[Match]:
+        """Return every match in the data, in order of place; decoded content included.
+
+        Where the path is known, rules for other paths are left out from the start.
+        """
+        self._left_out = self.ruleset.left_out(path) if path is not None else frozenset()
         return self._find(data, 0)
 
     def _find(self, data: bytes, depth: int) -> list[Match]:
@@ -89,6 +94,8 @@ class Detector:
 
     def _read(self, data: bytes, depth: int, encoding: tuple[str, ...]) -> list[Match]:
         candidates = self.candidates(data)
+        if self._left_out:
+            candidates = [found for found in candidates if found[1] not in self._left_out]
         matches = self.confirm(data, candidates, encoding) if candidates else []
         runs = _find_all(self.ruleset.forms, data)
         if not runs:

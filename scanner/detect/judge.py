@@ -69,21 +69,20 @@ def _compiled(expression: str) -> re.Pattern[bytes]:
     return re.compile(expression.encode(), re.IGNORECASE)
 
 
-# Written out where a value is wanted later: shells, templates, CI systems, secret managers.
+# Written out where a value is wanted later: shells, templates, CI systems, secret managers. All in lower case.
 _REFERENCE: Final = re.compile(
-    rb"\$[({].*|(?-i:\$[A-Z_][A-Z0-9_]*|\$[a-z_]+)|.*\$\{[^}]*\}.*|.*\{\{.*\}\}.*|.*<%.*|%[({].*|%[sdvq]|#\{.*|@@.*|ENC\[.*"
-    rb"|<[^<>]{1,60}>|\[[a-z_ -]{1,60}\]"
-    rb"|(?:vault|op|secretref|ssm|azurekeyvault|gcp-secretmanager|keyring|doppler)://?.*|arn:aws.*"
-    rb"|(?:env|process\.env|os\.environ|os\.getenv|secrets|var|local|data|module|config|settings|self|this|params)[.(\[].*"
-    rb"|![A-Z][A-Za-z]{2,20} .*|AQICAH.*|-----BEGIN CERT.*",
-    re.DOTALL | re.IGNORECASE,
+    rb"\$\(|%[({]|%[sdvq]\Z|#\{|@@|enc\[|<[^<>]{1,60}>\Z|\[[a-z_ -]{1,60}\]\Z"
+    rb"|(?:vault|op|secretref|ssm|azurekeyvault|gcp-secretmanager|keyring|doppler)://?|arn:aws"
+    rb"|(?:env|process\.env|os\.environ|os\.getenv|secrets|var|local|data|module|config|settings|self|this|params)[.(\[]"
+    rb"|![a-z]{3,21} |aqicah|-----begin cert",
 )
+_VARIABLE: Final = re.compile(rb"\$(?:[A-Z_][A-Z0-9_]*|[a-z_]+)")
 _DUMMY: Final = re.compile(
-    rb"example|placeholder|change.?me|replace.?(?:me|this|with)|insert.?(?:your|here)|redacted|dummy|sample.?(?:key|token|secret)"
+    rb"example|placeholder|change.?me|re(?:dacted|place.?(?:me|this|with))|insert.?(?:your|here)|dummy"
     rb"|\Ayour|your.?(?:api|own|key|token|secret|pass|access|account|app|client|domain|project|user)"
-    rb"|(?:my|some|fake|test).?(?:secret|api.?key|token).?(?:here|key)?\Z|not.?a.?(?:real|valid)|xxxx|\*\*\*\*|\.\.\.\.?\Z"
-    rb"|1234567890|0123456789|abcdefg|qwertyui|deadbeef.?deadbeef|lorem.?ipsum|\bTODO\b|\bFIXME\b",
-    re.IGNORECASE,
+    rb"|sample.?(?:key|token|secret)|(?:my|some|fake|test).?(?:secret|api.?key|token).?(?:here|key)?\Z"
+    rb"|not.?a.?(?:real|valid)|xxxx|\*\*\*\*|\.\.\.\.?\Z"
+    rb"|1234567890|0123456789|abcdefg|qwertyui|deadbeef.?deadbeef|lorem.?ipsum|\btodo\b|\bfixme\b",
 )
 
 
@@ -93,10 +92,12 @@ def placeholder(value: bytes) -> str:
     For long values such as keys only the beginning is read: random base64 spells any word in the end.
     """
     head = value[:200]
-    if _REFERENCE.fullmatch(head):
+    lower = head.lower()
+    templated = b"{{" in head or b"<%" in head or (b"${" in head and b"}" in head)
+    if templated or _REFERENCE.match(lower) or (head.startswith(b"$") and _VARIABLE.fullmatch(head)):
         return "it refers to a value that is kept elsewhere"
-    if _DUMMY.search(head):
+    if _DUMMY.search(lower):
         return "it is a placeholder"
-    if len(set(value)) <= max(2, len(value) // 16) and len(value) < 200:
+    if len(value) < 200 and len(set(value)) <= max(2, len(value) // 16):
         return "it repeats the same few characters"
     return ""

@@ -21,6 +21,7 @@ import hyperscan
 from scanner import __version__
 from scanner.detect.rules import PackFile, Rule, dump_rule, load_rules, parse_rule
 from scanner.errors import ConfigError
+from scanner.paths import glob_matches
 
 _FORMAT: Final = b"sealgate-rules-3"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
@@ -51,9 +52,17 @@ class RuleSet:
         self.anchors = anchors
         self.forms = forms
         self._rules: dict[int, Rule] = {}
+        self._limited: list[int] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def left_out(self, path: bytes) -> frozenset[int]:
+        """Return the rules that hold for other paths only."""
+        if self._limited is None:
+            # As JSON the rules' paths are their last member; most have none, and none of these is parsed.
+            self._limited = [index for index, text in enumerate(self.texts) if not text.endswith(b"[]]")]
+        return frozenset(index for index in self._limited if not glob_matches(self[index].paths, path))
 
     def __getitem__(self, index: int) -> Rule:
         rule = self._rules.get(index)
