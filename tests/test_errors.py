@@ -17,7 +17,7 @@ TOKEN = github_token()
 # A bug, provoked from outside: the process's own `sitecustomize` breaks a function that the scan calls.
 BUG = """
 import scanner.detect.engine as engine
-def broken(self, data):
+def broken(self, data, *others, **options):
     raise RuntimeError("while looking at " + repr(data))
 engine.Detector.find = broken
 """

@@ -147,7 +147,7 @@ def test_a_secret_file_named_by_mistake_is_not_quoted(tmp_path: Path, option: st
 
 BUG = """
 import scanner.gate as gate
-def broken(*arguments):
+def broken(*arguments, **options):
     raise ValueError(*arguments)
 gate._finding = broken
 """
