@@ -20,8 +20,12 @@ from typing import Any, Final, NamedTuple
 LITERAL: Final = 3
 # A class of at most this many characters counts as one in a literal run.
 FEW: Final = 8
-# Characters kept after the literal: each divides the false hits by the size of its class.
-TAIL: Final = 12
+# Characters kept after the literal: each divides the false hits by the size of its class, and costs time to compile.
+# A prefix such as `ghp_` hardly stands anywhere by itself; the name of a key stands everywhere, until a value follows.
+TAIL: Final = 4
+ASSIGNED_TAIL: Final = 12
+# Of an ending of several lengths so much is kept.
+ENDING: Final = 8
 # A counted repeat over more than this range becomes an uncounted one: for Hyperscan counting is what costs, and a hit
 # that reaches too far is dropped by the confirming expression.
 WIDE: Final = 4
@@ -174,6 +178,7 @@ class _Cut:
                 self.done = True
                 return
             if simple and low >= LITERAL and high > low:
+                low = min(low, ENDING)
                 self.parts.append(_one(*items[0]) + _count(low, low))
                 self.done = True
                 return
@@ -186,6 +191,8 @@ class _Cut:
             return
         self.run = 0
         self.parts.append(_whole(items) + _count(low, high))
+        if self.anchored and low == 0:
+            self.tail = max(self.tail, ASSIGNED_TAIL)
         if self.anchored:
             self._spend(low)
         elif low and len(items) >= LITERAL and all(op is c.LITERAL for op, _ in items):

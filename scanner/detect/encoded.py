@@ -21,7 +21,8 @@ SHORTEST: Final = 4
 _MOST: Final = 64
 _FEW: Final = 8
 # So much of a literal tells it from chance; more only makes the database larger.
-_LONGEST: Final = 8
+_LONGEST: Final = 7
+_LONGEST_IN_HEX: Final = 5
 
 
 def literals(pattern: str) -> frozenset[bytes]:
@@ -94,14 +95,13 @@ class Form(NamedTuple):
 
 def forms(patterns: Iterable[tuple[str, bool]]) -> list[Form]:
     """Return the forms of all literals of these patterns (text, whether case is ignored), each once."""
-    texts = {
-        spelling[:_LONGEST]
-        for pattern, ignore_case in patterns
-        for text in literals(pattern)
-        for spelling in spellings(text, ignore_case=ignore_case)
-    }
-    found = {form for text in texts for form in _base64_forms(text)}
-    found |= {Form(text.hex().encode(), HEX) for text in texts}
+    found: set[Form] = set()
+    for pattern, ignore_case in patterns:
+        for text in literals(pattern):
+            for spelling in spellings(text, ignore_case=ignore_case):
+                found.update(_base64_forms(spelling[:_LONGEST]))
+            # Hex is rarer: as the rule writes it will do.
+            found.add(Form(text[:_LONGEST_IN_HEX].hex().encode(), HEX))
     return sorted(found)
 
 
