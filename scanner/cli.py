@@ -6,6 +6,7 @@ own module is imported only when it is the one that runs.
 """
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from scanner import __version__
 from scanner.display import one_line
-from scanner.errors import BUG, EXIT_CODES, INTERRUPTED, OK, UNAVAILABLE, ConfigError, SealgateError
+from scanner.errors import BUG, EXIT_CODES, INTERRUPTED, OK, USAGE, ConfigError, SealgateError
 
 
 class Command(NamedTuple):
@@ -59,19 +60,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Never raises, but for `SystemExit` from `--help`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except SealgateError as error:
         _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         _complain("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        _complain("nobody reads the output any more")
-        return UNAVAILABLE
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
+            _report_bug(error, verbose="--verbose" in arguments)
+            return BUG
+        _abandon_stdout()
+        _complain(f"the output cannot be written: {error.strerror}")
+        return USAGE
     except Exception as error:  # noqa: BLE001  the last resort: a bug must not look like a clean or failed gate
         _report_bug(error, verbose="--verbose" in arguments)
         return BUG
+
+
+def _abandon_stdout() -> None:
+    from scanner.reports.output import abandon_stdout
+
+    abandon_stdout()
 
 
 def _complain(text: str) -> None:
@@ -100,7 +114,8 @@ def _run(arguments: list[str]) -> int:
     parser = _Parser(
         prog=f"sealgate {name}",
         description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # A width of its own saves the import that asks the terminal.
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100),
         allow_abbrev=False,
     )
     module.configure(parser)

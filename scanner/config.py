@@ -6,10 +6,12 @@ The file is `.sealgate.yaml` at the root of what is scanned, or `[tool.sealgate]
 error: a misspelt allowlist that silently does nothing is worse than a failed run.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
+from scanner.document import load_yaml
 from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES, GAP_KINDS
 from scanner.triage import Allow, is_date
@@ -18,7 +20,6 @@ FILE_NAME: Final = ".sealgate.yaml"
 BASELINE_NAME: Final = ".sealgate-baseline.jsonl"
 LEVELS: Final = (*CONFIDENCES[::-1], "never")
 
-_MAX_DEPTH: Final = 50
 _MAX_NUMBER: Final = 10**15
 
 # Reads a file by its path from the root of what is scanned; None where there is no such file.
@@ -39,11 +40,17 @@ class Settings(NamedTuple):
     config: str = ""
 
 
-def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], read: ReadFile) -> Settings:
-    """Merge flags (None where not given), environment and file. Raises `ConfigError`."""
+def load_settings(
+    flags: Mapping[str, Any], environ: Mapping[str, str], read: ReadFile, root: str | None = None
+) -> Settings:
+    """Merge flags (None where not given), environment and file. Raises `ConfigError`.
+
+    Paths in a file begin at that file's folder, those of a flag or a variable where the process is; `root` is
+    the folder of the files that `read` reads, None where they are on no disk.
+    """
     values: dict[str, Any] = {}
     name = flags.get("config") or environ.get("SEALGATE_CONFIG") or ""
-    values.update(_read_named(name) if name else _read_found(read))
+    values.update(_rooted(_read_named(name), os.path.dirname(name)) if name else _rooted(_read_found(read), root))
     for key in ("fail_on", "max_blob", "timeout", "baseline", "rules", "allow_gap"):
         text = environ.get(f"SEALGATE_{key.upper()}")
         if text:
@@ -54,6 +61,14 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], read: Re
             flag = "--" + key.replace("_", "-")
             values[key] = _PARSERS[key](value, flag) if key in _PARSERS else value
     return Settings(**values)
+
+
+def _rooted(values: dict[str, Any], root: str | None) -> dict[str, Any]:
+    if root is not None:
+        if values.get("baseline"):
+            values["baseline"] = os.path.join(root, values["baseline"])
+        values["rules"] = tuple(os.path.join(root, path) for path in values.get("rules", ()))
+    return values
 
 
 def _read_named(name: str) -> dict[str, Any]:
@@ -77,21 +92,7 @@ def _read_found(read: ReadFile) -> dict[str, Any]:
 
 
 def _parse_yaml(data: bytes, name: str) -> dict[str, Any]:
-    import yaml  # a tenth of a hook's time; only where there is a configuration
-
-    loader = cast("Any", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    try:
-        depth = 0
-        for event in yaml.parse(data, Loader=loader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            # The loader's own way to say so is to overrun its stack.
-            if depth > _MAX_DEPTH:
-                raise ConfigError(f"{name}: nested too deeply", "see docs/configuration.md")
-        document = yaml.load(data, Loader=loader)  # noqa: S506
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2026-02-30, a number of 5,000 digits
-        mark = getattr(error, "problem_mark", None)
-        where = f"{name}:{mark.line + 1}" if mark else name
-        raise ConfigError(f"{where}: not valid YAML", "see docs/configuration.md") from None
+    document, _ = load_yaml(data, name, "see docs/configuration.md")
     return parse_settings({} if document is None else document, name)
 
 

@@ -8,8 +8,10 @@ where they stand, and only then do path conditions of rules and the choice betwe
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Final, Literal, NamedTuple
 
+from scanner.detect.decode import transcode
 from scanner.detect.engine import Detector, Match, resolve
 from scanner.display import decode_path, decode_text, one_line, shorten
 from scanner.model import (
@@ -81,7 +83,7 @@ def scan(
     with detector.expressions.watched():
         run.read()
     findings, marks = run.findings()
-    decided = tuple(f._replace(suppression=triage.decide(f, marks[f.fingerprint, f.path])) for f in findings)
+    decided = tuple(f._replace(suppression=triage.decide(f, marks.get((f.fingerprint, f.path), ()))) for f in findings)
     gaps = (*source.gaps, *run.gaps, *detector.gaps)
     whole = options.whole and not any(gap.kind == "timeout" for gap in gaps)
     return ScanResult(
@@ -105,7 +107,7 @@ class _Run:
         self._deadline = time.monotonic() + timeout_seconds if timeout_seconds else 0.0
         self._timeout_seconds = timeout_seconds
         self._progress = progress
-        self._excerpts: dict[tuple[bytes, Span], str] = {}
+        self._excerpts: dict[tuple[bytes, tuple[Span, ...]], str] = {}
         self._archives: list[tuple[str | None, Place | None]] = []
         self._seen: dict[tuple[str | None, Place | None], list[_Sighting]] = {}
         self.gaps: list[Gap] = []
@@ -136,28 +138,30 @@ class _Run:
         if not matches:
             return
         old = {_identity(match) for data in self._source.previous(blob) for match in self._detector.find(data)}
+        ends = list(accumulate((match.span.end for match in matches), max))
         sightings = []
         for index, match in enumerate(matches):
             identity = _identity(match)
             if identity not in old:
-                mark = None if match.decoded_from else find_mark(blob.data, *match.span)
-                sightings.append(_Sighting(match, identity, self._excerpt(matches, index), mark))
+                mark = self._mark(blob.data, match)
+                sightings.append(_Sighting(match, identity, self._excerpt(matches, ends, index), mark))
         if sightings:
             self._seen[blob.id, blob.place] = sightings
 
-    def _excerpt(self, matches: Sequence[Match], index: int) -> str:
+    def _mark(self, data: bytes, match: Match) -> Mark | None:
+        return find_mark(transcode(data)[0] if match.reading else data, *match.span)
+
+    def _excerpt(self, matches: Sequence[Match], ends: Sequence[int], index: int) -> str:
         """Return a match's line with every value found on it redacted; lines recur from version to version."""
         value, span, *_ = matches[index]
+        origin = span.start - value.line_span.start
         line = value.line.reveal()
-        key = (line, value.line_span)
-        text = self._excerpts.get(key)
+        on_line = list(_neighbours(matches, ends, index, origin, origin + len(line)))
+        spans = tuple(Span(m.span.start - origin, m.span.end - origin) for m in on_line)
+        text = self._excerpts.get((line, spans))
         if text is None:
-            origin = span.start - value.line_span.start
-            stop = origin + len(line)
-            on_line = [m for m in matches if m.span.end > origin and m.span.start < stop]
-            spans = [Span(m.span.start - origin, m.span.end - origin) for m in on_line]
             text = _redact_line(line, spans, [m.value.secret.reveal() for m in on_line])
-            self._excerpts[key] = text
+            self._excerpts[line, spans] = text
         return text
 
     def findings(self) -> tuple[list[Finding], dict[tuple[str, bytes], list[Mark]]]:
@@ -167,12 +171,13 @@ class _Run:
             for sighting in _at(sightings, place.path):
                 occurrence = _Occurrence(sighting, blob, place.provenance)
                 groups.setdefault((sighting.fingerprint, place.path), []).append(occurrence)
-        findings, marks = [], {}
+        findings: list[Finding] = []
+        marks: dict[tuple[str, bytes], list[Mark]] = {}
         for (value, path), occurrences in groups.items():
-            at_head = [o for o in occurrences if o.provenance.at_head]
-            chosen = min(at_head or occurrences, key=_rank)
+            chosen, considered = _choose(occurrences)
             findings.append(_finding(value, path, chosen, occurrences))
-            marks[value, path] = [o.sighting.mark for o in (at_head or occurrences) if o.sighting.mark]
+            if chosen.sighting.mark:
+                marks[value, path] = list(dict.fromkeys(o.sighting.mark for o in considered if o.sighting.mark))
         findings.sort(key=lambda f: (f.path, f.location, f.rule.id, f.fingerprint))
         return findings, marks
 
@@ -218,6 +223,36 @@ def _at(sightings: Sequence[_Sighting], path: bytes) -> Iterator[_Sighting]:
     fit = {s.match: s for s in sightings if not s.match.value.rule.paths or glob_matches(s.match.value.rule.paths, path)}
     for match in resolve(tuple(fit)):
         yield fit[match]
+
+
+def _choose(occurrences: Sequence[_Occurrence]) -> tuple[_Occurrence, Sequence[_Occurrence]]:
+    """Return the occurrence to report, and those whose marks speak for all: what is at HEAD, else the last version.
+
+    A mark silences its own line only, so one without a mark is reported before any with one.
+    """
+    latest = max(o.provenance.order for o in occurrences)
+    considered = [o for o in occurrences if o.provenance.at_head] or [o for o in occurrences if o.provenance.order == latest]
+    unmarked = [o for o in considered if not o.sighting.mark]
+    if unmarked:
+        return min(unmarked, key=_rank), considered
+    first = considered if considered[0].provenance.at_head else occurrences
+    return min((o for o in first if o.sighting.mark), key=_rank), considered
+
+
+def _neighbours(matches: Sequence[Match], ends: Sequence[int], index: int, start: int, stop: int) -> Iterator[Match]:
+    """Yield the matches between two offsets that are read as the one at `index` is.
+
+    The matches are in order of their starts; `ends` has the greatest end up to each of them.
+    """
+    reading = matches[index].reading
+    first = index
+    while first and ends[first - 1] > start:
+        first -= 1
+    for match in matches[first:]:
+        if match.span.start >= stop:
+            return
+        if match.span.end > start and match.reading == reading:
+            yield match
 
 
 def _rank(occurrence: _Occurrence) -> tuple[int, int, Location]:

@@ -149,12 +149,12 @@ class Triage:
         self._used: set[Allow | BaselineEntry] = set()
         self._expired: dict[str, None] = {}
 
-    def decide(self, finding: Finding, marks: Iterable[Mark]) -> Suppression | None:
+    def decide(self, finding: Finding, marks: Sequence[Mark]) -> Suppression | None:
         """Return why the finding is silenced, or None where it is open."""
-        for mark in marks:
-            where = f"{mark.name} in {decode_path(finding.path)}"
-            if mark.rule in ("", finding.rule.id) and self._holds(mark.until, where):
-                return Suppression("inline", mark.reason or mark.name)
+        # One mark for each line that the secret stands on: all of them must hold.
+        held = [mark for mark in marks if self._mark_holds(mark, finding)]
+        if held and len(held) == len(marks):
+            return Suppression("inline", held[0].reason or held[0].name)
         for allow in self._allows:
             if allow.covers(finding):
                 self._used.add(allow)
@@ -166,6 +166,11 @@ class Triage:
                 if self._holds(entry.expires, f"baseline entry {entry.fingerprint[:12]} ({entry.path})"):
                     return Suppression("baseline", entry.reason or "accepted in the baseline")
         return None
+
+    def _mark_holds(self, mark: Mark, finding: Finding) -> bool:
+        if mark.rule not in ("", finding.rule.id):
+            return False
+        return self._holds(mark.until, f"{mark.name} in {decode_path(finding.path)}")
 
     def _holds(self, until: str, what: str) -> bool:
         if not until or (until >= self._today and is_date(until)):

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import GitRepo
+from gitrepo import GitRepo
 
 # The benchmark is not part of the distribution. At the end of the path, so that an installed Sealgate stays
 # the one that the other tests see.
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
 from bench.corpus import make_corpus, parse_tree, spread_out
 from bench.document import BEGIN, END, insert
 from bench.install import InstallError, install
@@ -143,8 +141,9 @@ class TestMeasure:
     def test_memory_of_all_processes_together(self, tmp_path: Path) -> None:
         child = "import time; x = bytearray(40_000_000); time.sleep(0.5)"
         code = f"import subprocess, sys; x = bytearray(40_000_000); subprocess.run([sys.executable, '-c', '{child}'])"
-        usage, together = run_sampled(self._command(tmp_path, code))
-        assert together > 80_000_000 > usage.largest_bytes
+        _, together = run_sampled(self._command(tmp_path, code))
+        # Either process alone is half of it.
+        assert 80_000_000 < together < 160_000_000
 
 
 class TestRounds:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import GitRepo
+from gitrepo import GitRepo
 from planted import AWS_KEY_ID, OTHER_AWS_KEY_ID, ROOT, fill, github_token, process, sealgate, stripe_key
 
 from scanner import __version__
@@ -308,7 +308,6 @@ def test_a_rule_that_is_defined_again_is_an_error(tmp_path: Path) -> None:
     assert "rule github-pat-classic is defined twice" in sealgate("scan", "--rules", tmp_path / "acme.yaml", cwd=tmp_path).err
 
 
-@pytest.mark.xfail(strict=True, reason="they begin where the command was started")
 def test_paths_in_a_repositorys_configuration_begin_at_its_root(leaky: GitRepo, tmp_path: Path) -> None:
     leaky.commit(files={".sealgate.yaml": "rules: [acme.yaml]\n", "acme.yaml": PACK, "x.py": fill("t = 'acme_{{base36:12}}'\n")})
     done = sealgate("scan", "--report", "jsonl", leaky.path, cwd=tmp_path)

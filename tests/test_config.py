@@ -67,15 +67,19 @@ def test_a_flag_wins_over_the_environment_over_a_named_file_over_the_trees_own(t
     seen.append(getattr(_load(flags, environment, yaml=_yaml(key, own)), key))
     flags[key] = flag_value
     seen.append(getattr(_load(flags, environment, yaml=_yaml(key, own)), key))
-    assert seen == [default, own, named, environ, flag]
+    in_folder = {
+        "baseline": lambda path: str(tmp_path / path),
+        "rules": lambda paths: tuple(str(tmp_path / path) for path in paths),
+    }
+    assert seen == [default, own, in_folder.get(key, lambda value: value)(named), environ, flag]
 
 
 def test_a_flag_that_names_a_file_wins_over_a_variable_that_does(tmp_path: Path) -> None:
     for name in ("flag", "variable"):
         (tmp_path / f"{name}.yaml").write_text(f"baseline: {name}\n")
     environ = {"SEALGATE_CONFIG": str(tmp_path / "variable.yaml")}
-    assert _load({}, environ, yaml="baseline: own").baseline == "variable"
-    assert _load({"config": str(tmp_path / "flag.yaml")}, environ).baseline == "flag"
+    assert _load({}, environ, yaml="baseline: own").baseline == str(tmp_path / "variable")
+    assert _load({"config": str(tmp_path / "flag.yaml")}, environ).baseline == str(tmp_path / "flag")
 
 
 def test_a_named_file_replaces_the_trees_own_and_is_not_mixed_with_it(tmp_path: Path) -> None:

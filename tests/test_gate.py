@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import GitRepo
+from gitrepo import GitRepo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import AWS_KEY_ID, OTHER_AWS_KEY_ID, Outcome, fill, github_token, private_key, sealgate, stripe_key
@@ -76,7 +76,6 @@ def test_a_secret_is_redacted_in_the_line_of_its_neighbour(git_repo: Make) -> No
     assert [secret in excerpt for excerpt in excerpts for secret in (AWS_KEY_ID, stripe_key())] == [False] * 4
 
 
-@pytest.mark.xfail(strict=True, reason="a line's excerpt is kept for other files, whatever else is known there")
 def test_a_line_that_recurs_is_redacted_by_what_is_known_in_each_file(tmp_path: Path) -> None:
     """A rule that wants a word near the value finds it in one file only, on the very same line."""
     value = fill("{{hex:32}}")
@@ -381,7 +380,6 @@ def test_a_file_in_another_encoding_is_found_where_it_stands(tmp_path: Path, enc
     assert [name.startswith(encoding) for name in found["decoded_from"]] == [True]
 
 
-@pytest.mark.xfail(strict=True, reason="places in the raw and in the decoded bytes are compared with each other")
 def test_a_file_of_two_encodings_hides_neither_of_its_secrets(tmp_path: Path) -> None:
     other = github_token(1)
     wide = ("x" * 50).encode("utf-16-le") + f" {TOKEN} ".encode() + f" {other} ".encode("utf-16-le")
@@ -390,7 +388,6 @@ def test_a_file_of_two_encodings_hides_neither_of_its_secrets(tmp_path: Path) ->
     assert sorted(f["secret"] for f in done.findings) == sorted([TOKEN, other])
 
 
-@pytest.mark.xfail(strict=True, reason="marks are looked for in the raw bytes only")
 def test_a_mark_in_a_file_of_another_encoding_counts(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(f"key = {TOKEN}  # sealgate:allow\r\n".encode("utf-16"))
     assert _open(_scan(tmp_path)) == []
@@ -414,7 +411,6 @@ def test_a_mark_silences_its_own_line_only(tmp_path: Path) -> None:
     assert [f["suppressed_by"] for f in done.findings if f["start_line"] == 1] == [{"kind": "inline", "reason": "an example"}]
 
 
-@pytest.mark.xfail(strict=True, reason="one mark in a file speaks for all places of that secret in it")
 def test_a_mark_does_not_silence_the_same_secret_on_another_line(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(f'a = "{TOKEN}"  # sealgate:allow\n' + "\n" * 300 + f'b = "{TOKEN}"\n')
     assert _scan(tmp_path).code == 1

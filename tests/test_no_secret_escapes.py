@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import GitRepo
+from gitrepo import GitRepo
 from planted import AWS_KEY_ID, Outcome, fill, github_token, private_key, process, sealgate, stripe_key
 
 from scanner.model import Secret

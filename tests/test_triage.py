@@ -148,9 +148,10 @@ def test_a_mark_for_another_rule_silences_nothing() -> None:
     assert _decide(_finding(), Mark("sealgate:allow", rule=RULE.id)) == Suppression("inline", "sealgate:allow")
 
 
-def test_a_mark_that_holds_is_enough_beside_an_expired_one() -> None:
-    marks = Mark("sealgate:allow", until="2020-01-01"), Mark("gitleaks:allow")
-    assert _decide(_finding(), *marks) == Suppression("inline", "gitleaks:allow")
+def test_every_line_that_a_secret_stands_on_needs_a_mark_that_holds() -> None:
+    held, expired = Mark("gitleaks:allow"), Mark("sealgate:allow", until="2020-01-01")
+    assert _decide(_finding(), held) == Suppression("inline", "gitleaks:allow")
+    assert _decide(_finding(), expired, held) is None
 
 
 @pytest.mark.parametrize(

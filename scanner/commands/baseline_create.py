@@ -42,9 +42,10 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Scan without a baseline and write the new one; 3 where something was not scanned."""
     check_expiry(options.expires)
     target = find_target(options.target, requested_mode(options), environ)
-    file = baseline_file(load_settings(vars(options), environ, read_file(target)), target)
+    file = baseline_file(load_settings(vars(options), environ, read_file(target), target.root), target)
     if os.path.lexists(file) and not options.force:
-        raise ConfigError(f"there is a baseline already: {one_line(file)}", "'sealgate baseline update' keeps its reasons; or --force")
+        hint = "'sealgate baseline update' keeps its reasons; --force replaces it"
+        raise ConfigError(f"there is a baseline already: {one_line(file)}", hint)
     options.baseline = None
     done = run_scan(options, environ, requested_mode(options), with_baseline=False)
     accepted = new_entries(done.result.findings, options)

@@ -27,7 +27,8 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     file = baseline_file(done.settings, done.target)
     if not old and not os.path.lexists(file):
         raise ConfigError(f"there is no baseline {file}", "'sealgate baseline create' makes one")
-    added = new_entries(done.result.findings, options)
+    before = {entry.fingerprint: entry for entry in old}
+    added = [_renewed(entry, before.get(entry.fingerprint)) for entry in new_entries(done.result.findings, options)]
     used = done.triage.used()
     # What was not scanned may still be there: an incomplete run drops nothing.
     kept = [entry for entry in old if entry in used or options.keep_unused or not done.result.complete]
@@ -36,6 +37,11 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     save(file, [*kept, *added])
     print(f"{one_line(file)}: {len(added)} added, {len(kept)} kept, {len(set(old)) - len(kept)} dropped")
     return exit_code(done)
+
+
+def _renewed(entry: BaselineEntry, old: BaselineEntry | None) -> BaselineEntry:
+    """Return a new entry with what an expired one said of the same secret, where nothing new is said."""
+    return entry if old is None else entry._replace(reason=entry.reason or old.reason, owner=entry.owner or old.owner)
 
 
 def _scoped(entry: BaselineEntry) -> bool:

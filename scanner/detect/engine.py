@@ -55,6 +55,11 @@ class Match(NamedTuple):
     location: Location
     decoded_from: tuple[str, ...] = ()
 
+    @property
+    def reading(self) -> str:
+        """How the bytes were read that `span` counts: as they are, or in the encoding named here."""
+        return self.decoded_from[0] if self.decoded_from and self.decoded_from[0].startswith("utf-") else ""
+
 
 class _Hit(NamedTuple):
     """A judgement on a window, with the value's offsets from the window's start."""
@@ -71,7 +76,7 @@ class Detector:
         self.ruleset = ruleset
         self.gaps: list[Gap] = []
         self.expressions = Expressions()
-        self._left_out: frozenset[int] = frozenset()
+        self._path: bytes | None = None
         self._searches: dict[int, Expression] = {}
         # What was worked out for one version of a file serves the next ones.
         self._memo: dict[tuple[int, int, bytes], tuple[_Hit, ...]] = {}
@@ -83,7 +88,7 @@ class Detector:
 
         Where the path is known, rules for other paths are left out from the start.
         """
-        self._left_out = self.ruleset.left_out(path) if path is not None else frozenset()
+        self._path = path
         return self._find(data, 0)
 
     def _find(self, data: bytes, depth: int) -> list[Match]:
@@ -94,8 +99,9 @@ class Detector:
 
     def _read(self, data: bytes, depth: int, encoding: tuple[str, ...]) -> list[Match]:
         candidates = self.candidates(data)
-        if self._left_out:
-            candidates = [found for found in candidates if found[1] not in self._left_out]
+        if candidates and self._path is not None:
+            left_out = self.ruleset.left_out(self._path)
+            candidates = [found for found in candidates if found[1] not in left_out]
         matches = self.confirm(data, candidates, encoding) if candidates else []
         runs = _find_all(self.ruleset.forms, data)
         if not runs:
@@ -288,12 +294,15 @@ def _clusters(matches: Sequence[Match]) -> Iterator[list[Match]]:
     """Yield groups of matches that overlap, each with another one of its group."""
     cluster: list[Match] = []
     end = -1
-    for match in sorted(matches, key=lambda match: match.span):
-        if match.span.start >= end and cluster:
+    reading = ""
+    for match in sorted(matches, key=lambda match: (match.reading, match.span)):
+        if cluster and (match.span.start >= end or match.reading != reading):
             yield cluster
             cluster = []
+            end = -1
         cluster.append(match)
         end = max(end, match.span.end)
+        reading = match.reading
     if cluster:
         yield cluster
 

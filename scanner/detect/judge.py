@@ -71,7 +71,7 @@ def _compiled(expression: str) -> re.Pattern[bytes]:
 
 # Written out where a value is wanted later: shells, templates, CI systems, secret managers. All in lower case.
 _REFERENCE: Final = re.compile(
-    rb"\$\(|%[({]|%[sdvq]\Z|#\{|@@|enc\[|<[^<>]{1,60}>\Z|\[[a-z_ -]{1,60}\]\Z"
+    rb"\$\(|\{[^{}]{1,60}\}\Z|%[({]|%[sdvq]\Z|#\{|@@|enc\[|<[^<>]{1,60}>\Z|\[[a-z_ -]{1,60}\]\Z"
     rb"|(?:vault|op|secretref|ssm|azurekeyvault|gcp-secretmanager|keyring|doppler)://?|arn:aws"
     rb"|(?:env|process\.env|os\.environ|os\.getenv|secrets|var|local|data|module|config|settings|self|this|params)[.(\[]"
     rb"|![a-z]{3,21} |aqicah|-----begin cert",

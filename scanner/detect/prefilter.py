@@ -108,9 +108,20 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         anchors = _compile(expressions, list(range(len(rules))), flags)
         # Apart from the anchors: together the two would take three times as long to compile.
         encoded = _compile([form.text for form in found], [form.kind for form in found], [0] * len(found), literal=True)
-    except hyperscan.HyperscanError as error:
-        raise ConfigError(f"the prefilter does not compile: {error}", "run 'sealgate rules lint'") from None
+    except hyperscan.HyperscanError:
+        name = _culprit(rules, expressions, flags)
+        raise ConfigError(f"rule {name}: the prefilter cannot take its beginning", "see docs/rules.md") from None
     return RuleSet([dump_rule(rule) for rule in rules], reaches, digest, anchors, encoded)
+
+
+def _culprit(rules: Sequence[Rule], expressions: Sequence[bytes], flags: Sequence[int]) -> str:
+    """Return the first rule that does not compile by itself; Hyperscan tells its number only in a text."""
+    for rule, expression, flag in zip(rules, expressions, flags, strict=True):
+        try:
+            _compile([expression], [0], [flag])
+        except hyperscan.HyperscanError:
+            return rule.id
+    return "unknown"
 
 
 def _compile(expressions: list[bytes], ids: list[int], flags: list[int], *, literal: bool = False) -> Any:

@@ -9,8 +9,9 @@ scan, so a loaded pack can be kept as plain JSON (`dump_rule`, `parse_rule`); th
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
+from scanner.document import load_yaml
 from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES, SEVERITIES, Confidence, RuleInfo, Severity
 
@@ -112,20 +113,7 @@ def load_vectors(packs: Iterable[PackFile]) -> tuple[Vector, ...]:
 
 
 def _entries(pack: PackFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    import yaml  # a tenth of the start-up time; not needed where the pack comes from the cache
-
-    loader = cast("Any", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    try:
-        reader = loader(pack.data)
-        node = reader.get_single_node()
-        document = reader.construct_document(node) if node else None
-    except (ValueError, RecursionError):
-        # An impossible date, a number of ten thousand digits, a thousand brackets.
-        raise ConfigError(f"{pack.name}: a value cannot be read", "quote it; see docs/rules.md") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{pack.name}:{mark.line + 1}" if mark else pack.name
-        raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', 'syntax')}", "see docs/rules.md") from None
+    document, node = load_yaml(pack.data, pack.name, "see docs/rules.md")
     if not isinstance(document, dict) or set(document) != {"rules"} or not isinstance(document["rules"], list):
         raise ConfigError(f"{pack.name}: a rule file has one key, 'rules', with a list", "see docs/rules.md")
     if len(node.value) != 1:
@@ -147,7 +135,8 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for key in _REQUIRED:
         if not entry.get(key):
             raise ConfigError(f"{where}: {key!r} is missing", "see docs/rules.md")
-    _require(isinstance(entry["id"], str) and _ID.fullmatch(entry["id"]), where, "id must be lower case, digits and single hyphens")
+    fits = isinstance(entry["id"], str) and _ID.fullmatch(entry["id"])
+    _require(fits, where, "id must be lower case, digits and single hyphens")
     _require(entry["severity"] in SEVERITIES, where, f"severity must be one of {', '.join(SEVERITIES)}")
     _require(entry["confidence"] in CONFIDENCES[:3], where, f"confidence must be one of {', '.join(CONFIDENCES[:3])}")
     for key in ("references", "allow", "paths"):

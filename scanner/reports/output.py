@@ -91,11 +91,11 @@ def _write_stdout(fill: Fill) -> None:
         fill(sys.stdout)
         sys.stdout.flush()
     except OSError:
-        _abandon_stdout()
+        abandon_stdout()
         raise
 
 
-def _abandon_stdout() -> None:
+def abandon_stdout() -> None:
     """Send what is still buffered nowhere, or the interpreter fails on it again, loudly, at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)

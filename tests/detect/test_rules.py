@@ -157,7 +157,7 @@ def test_ignore_case_that_is_text_is_an_error() -> None:
         (b"rules: {}", "my.yaml: a rule file has one key, 'rules', with a list"),
         (b"rules: []\nversion: 1", "my.yaml: a rule file has one key, 'rules', with a list"),
         (b"rules:\n  - just text\n", "my.yaml:2: a rule is a mapping"),
-        (b"rules: " + b"[" * 500 + b"]" * 500, "my.yaml:1: a rule is a mapping"),
+        (b"rules: " + b"[" * 500 + b"]" * 500, "my.yaml: nested too deeply"),
         (b"rules:\n  - {}\n  - []\n", "my.yaml:2: rule (no id): 'id' is missing"),
     ],
 )

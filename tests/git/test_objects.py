@@ -15,7 +15,7 @@ from scanner.git.repo import Repository, open_repository
 from scanner.model import Gap
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 

@@ -13,7 +13,7 @@ from scanner.errors import ConfigError, SourceError
 from scanner.git.repo import Repository, find_git, is_id, open_repository
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 

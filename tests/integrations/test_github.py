@@ -16,7 +16,7 @@ import yaml
 from pipeline import KEY, OTHER_KEY, ROOT, Shell, copy_tree, skip_without_index
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 _ACTION = ROOT / "actions/scan"

@@ -18,7 +18,7 @@ import yaml
 from pipeline import KEY, OTHER_KEY, ROOT, Result, Shell, executable
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 _TEMPLATE = ROOT / "gitlab/scan.yml"

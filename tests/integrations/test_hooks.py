@@ -12,7 +12,7 @@ import pytest
 from pipeline import KEY, OTHER_KEY, Shell, executable
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 _ZERO = "0" * 40

@@ -13,7 +13,7 @@ import yaml
 from pipeline import KEY, OTHER_KEY, ROOT, Result, Shell, copy_tree, skip_without_index
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 _HOOK_TYPES = ("pre-commit", "pre-merge-commit", "pre-push")

@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from conftest import RAW
+from sample_result import RAW
 
 from scanner.model import ScanResult
 from scanner.reports import document, jsonl

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import jsonschema
 import pytest
-from conftest import PAT, finding, make_result
+from sample_result import PAT, finding, make_result
 
 from scanner.model import ScanResult
 from scanner.reports import sarif

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import RAW, make_result
+from sample_result import RAW, make_result
 
 from scanner import __version__
 from scanner.model import ScanResult

@@ -4,7 +4,7 @@
 import io
 
 import pytest
-from conftest import GENERIC, PAT, finding, make_result
+from sample_result import GENERIC, PAT, finding, make_result
 
 from scanner.model import Gap, ScanResult
 from scanner.reports import text

@@ -12,7 +12,7 @@ from scanner.model import Provenance
 from scanner.sources.commits import RangeSource
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 Environ = dict[str, str]

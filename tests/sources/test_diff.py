@@ -17,7 +17,7 @@ from scanner.model import Gap
 from scanner.sources.diff import DiffSource
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 Found = list[tuple[bytes, bytes, tuple[int, ...]]]

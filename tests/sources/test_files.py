@@ -16,7 +16,7 @@ from scanner.sources import files
 from scanner.sources.files import FileSource, StreamSource, WorktreeSource
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 Source = FileSource | StreamSource | WorktreeSource

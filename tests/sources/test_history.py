@@ -12,7 +12,7 @@ from scanner.model import Blob, Place
 from scanner.sources.history import HistorySource
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 Environ = dict[str, str]

@@ -14,7 +14,7 @@ from scanner.git.repo import open_repository
 from scanner.sources.staged import StagedSource
 
 if TYPE_CHECKING:
-    from conftest import GitRepo
+    from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 Environ = dict[str, str]
