@@ -8,7 +8,6 @@ where they stand, and only then do path conditions of rules and the choice betwe
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
 from typing import Final, Literal, NamedTuple
 
 from scanner.detect.decode import transcode
@@ -62,15 +61,23 @@ class _Sighting(NamedTuple):
 
     match: Match
     fingerprint: str
-    excerpt: str
     mark: Mark | None
+
+
+class _Seen(NamedTuple):
+    """What was found in one blob: all matches, in order, and those of them that count."""
+
+    blob: str | None
+    place: Place | None
+    matches: Sequence[Match]
+    sightings: Sequence[_Sighting]
 
 
 class _Occurrence(NamedTuple):
     """A sighting at one of its blob's places."""
 
     sighting: _Sighting
-    blob: str | None
+    seen: _Seen
     provenance: Provenance
 
 
@@ -107,9 +114,8 @@ class _Run:
         self._deadline = time.monotonic() + timeout_seconds if timeout_seconds else 0.0
         self._timeout_seconds = timeout_seconds
         self._progress = progress
-        self._excerpts: dict[tuple[bytes, tuple[Span, ...]], str] = {}
         self._archives: list[tuple[str | None, Place | None]] = []
-        self._seen: dict[tuple[str | None, Place | None], list[_Sighting]] = {}
+        self._seen: list[_Seen] = []
         self.gaps: list[Gap] = []
         self.blobs = self.bytes = self.files = 0
 
@@ -138,38 +144,23 @@ class _Run:
         if not matches:
             return
         old = {_identity(match) for data in self._source.previous(blob) for match in self._detector.find(data)}
-        ends = list(accumulate((match.span.end for match in matches), max))
-        sightings = []
-        for index, match in enumerate(matches):
-            identity = _identity(match)
-            if identity not in old:
-                mark = self._mark(blob.data, match)
-                sightings.append(_Sighting(match, identity, self._excerpt(matches, ends, index), mark))
+        sightings = [
+            _Sighting(match, identity, self._mark(blob.data, match))
+            for match in matches
+            if (identity := _identity(match)) not in old
+        ]
         if sightings:
-            self._seen[blob.id, blob.place] = sightings
+            self._seen.append(_Seen(blob.id, blob.place, matches, sightings))
 
     def _mark(self, data: bytes, match: Match) -> Mark | None:
         return find_mark(transcode(data)[0] if match.reading else data, *match.span)
 
-    def _excerpt(self, matches: Sequence[Match], ends: Sequence[int], index: int) -> str:
-        """Return a match's line with every value found on it redacted; lines recur from version to version."""
-        value, span, *_ = matches[index]
-        origin = span.start - value.line_span.start
-        line = value.line.reveal()
-        on_line = list(_neighbours(matches, ends, index, origin, origin + len(line)))
-        spans = tuple(Span(m.span.start - origin, m.span.end - origin) for m in on_line)
-        text = self._excerpts.get((line, spans))
-        if text is None:
-            text = _redact_line(line, spans, [m.value.secret.reveal() for m in on_line])
-            self._excerpts[line, spans] = text
-        return text
-
     def findings(self) -> tuple[list[Finding], dict[tuple[str, bytes], list[Mark]]]:
         """Return one finding a secret and path, in order of place, with the marks that speak of each."""
         groups: dict[tuple[str, bytes], list[_Occurrence]] = {}
-        for blob, place, sightings in self._placed():
-            for sighting in _at(sightings, place.path):
-                occurrence = _Occurrence(sighting, blob, place.provenance)
+        for seen, place in self._placed():
+            for sighting in _at(seen.sightings, place.path):
+                occurrence = _Occurrence(sighting, seen, place.provenance)
                 groups.setdefault((sighting.fingerprint, place.path), []).append(occurrence)
         findings: list[Finding] = []
         marks: dict[tuple[str, bytes], list[Mark]] = {}
@@ -181,12 +172,12 @@ class _Run:
         findings.sort(key=lambda f: (f.path, f.location, f.rule.id, f.fingerprint))
         return findings, marks
 
-    def _placed(self) -> Iterator[tuple[str | None, Place, list[_Sighting]]]:
-        wanted = [blob for blob, place in (*self._seen, *self._archives) if place is None and blob is not None]
-        traced = self._source.trace(wanted)
-        for (blob, place), sightings in self._seen.items():
-            for found in _places(blob, place, traced):
-                yield blob, found, sightings
+    def _placed(self) -> Iterator[tuple[_Seen, Place]]:
+        origins = [*((seen.blob, seen.place) for seen in self._seen), *self._archives]
+        traced = self._source.trace([blob for blob, place in origins if place is None and blob is not None])
+        for seen in self._seen:
+            for place in _places(seen.blob, seen.place, traced):
+                yield seen, place
         self._report_archives(traced)
 
     def _report_archives(self, traced: Mapping[str, Sequence[Place]]) -> None:
@@ -194,6 +185,19 @@ class _Run:
         versions = Counter(found.path for blob, place in self._archives for found in _places(blob, place, traced))
         for path, count in sorted(versions.items()):
             self.gaps.append(Gap("archive", decode_path(path), "read as it is, its members not looked into", count))
+
+
+def _excerpt(match: Match, matches: Sequence[Match]) -> str:
+    """Return a match's line with every value that was found on it redacted."""
+    start = match.span.start - match.value.line_span.start
+    line = match.value.line.reveal()
+    on_line = sorted(
+        (other for other in matches if other.reading == match.reading and other.span.start < start + len(line)),
+        key=lambda other: other.span,
+    )
+    on_line = [other for other in on_line if other.span.end > start]
+    spans = [Span(other.span.start - start, other.span.end - start) for other in on_line]
+    return _redact_line(line, spans, [other.value.secret.reveal() for other in on_line])
 
 
 def _redact_line(line: bytes, spans: Sequence[Span], secrets: Sequence[bytes]) -> str:
@@ -220,9 +224,9 @@ def _identity(match: Match) -> str:
 
 def _at(sightings: Sequence[_Sighting], path: bytes) -> Iterator[_Sighting]:
     """Yield the sightings that count at this path: rules for other paths left out, then overlaps resolved."""
-    fit = {s.match: s for s in sightings if not s.match.value.rule.paths or glob_matches(s.match.value.rule.paths, path)}
-    for match in resolve(tuple(fit)):
-        yield fit[match]
+    fit = {id(s.match): s for s in sightings if not s.match.value.rule.paths or glob_matches(s.match.value.rule.paths, path)}
+    for match in resolve([sighting.match for sighting in fit.values()]):
+        yield fit[id(match)]
 
 
 def _choose(occurrences: Sequence[_Occurrence]) -> tuple[_Occurrence, Sequence[_Occurrence]]:
@@ -237,22 +241,6 @@ def _choose(occurrences: Sequence[_Occurrence]) -> tuple[_Occurrence, Sequence[_
         return min(unmarked, key=_rank), considered
     first = considered if considered[0].provenance.at_head else occurrences
     return min((o for o in first if o.sighting.mark), key=_rank), considered
-
-
-def _neighbours(matches: Sequence[Match], ends: Sequence[int], index: int, start: int, stop: int) -> Iterator[Match]:
-    """Yield the matches between two offsets that are read as the one at `index` is.
-
-    The matches are in order of their starts; `ends` has the greatest end up to each of them.
-    """
-    reading = matches[index].reading
-    first = index
-    while first and ends[first - 1] > start:
-        first -= 1
-    for match in matches[first:]:
-        if match.span.start >= stop:
-            return
-        if match.span.end > start and match.reading == reading:
-            yield match
 
 
 def _rank(occurrence: _Occurrence) -> tuple[int, int, Location]:
@@ -273,11 +261,11 @@ def _finding(value: str, path: bytes, chosen: _Occurrence, occurrences: Sequence
         fingerprint=value,
         secret=match.value.secret,
         redacted=redact(match.value.secret.reveal()),
-        excerpt=chosen.sighting.excerpt,
-        blob=chosen.blob,
+        excerpt=_excerpt(match, chosen.seen.matches),
+        blob=chosen.seen.blob,
         provenance=chosen.provenance,
         first=min(committed, key=lambda provenance: provenance.order),
-        occurrences=len({(o.blob, o.sighting.match.span) for o in occurrences}),
+        occurrences=len({(o.seen.blob, o.sighting.match.span, o.sighting.match.location) for o in occurrences}),
         decoded_from=match.decoded_from,
     )
 

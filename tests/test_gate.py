@@ -487,3 +487,9 @@ def test_a_broken_repository_is_not_taken_for_a_directory(git_repo: Make) -> Non
     shutil.rmtree(repo.path / ".git" / "objects")
     done = sealgate("scan", cwd=repo.path)
     assert (done.code, done.err.count("\n"), "Traceback" in done.err) == (3, 1, False)
+
+
+def test_each_hunk_of_a_file_in_a_diff_is_reported(tmp_path: Path) -> None:
+    hunks = (f"@@ -1 +1,2 @@\n a = 1\n+k = {AWS_KEY_ID}\n", f"@@ -50 +51,2 @@\n b = 2\n+k = {OTHER_AWS_KEY_ID}\n")
+    (tmp_path / "x.diff").write_text("--- a/x.py\n+++ b/x.py\n" + "".join(hunks))
+    assert _open(_scan(tmp_path, "--diff", "x.diff")) == [("x.py", 2), ("x.py", 52)]

@@ -23,7 +23,7 @@ FEW: Final = 8
 # Characters kept after the literal: each divides the false hits by the size of its class, and costs time to compile.
 # A prefix such as `ghp_` hardly stands anywhere by itself; the name of a key stands everywhere, until a value follows.
 TAIL: Final = 4
-ASSIGNED_TAIL: Final = 12
+LONG_TAIL: Final = 12
 # Of an ending of several lengths so much is kept.
 ENDING: Final = 8
 # A counted repeat over more than this range becomes an uncounted one: for Hyperscan counting is what costs, and a hit
@@ -153,17 +153,24 @@ class _Cut:
         if self.anchored and not self.run:
             self._spend(1)
         self.parts.append(_escape(code))
-        self.run += 1
-        if self.run >= LITERAL:
-            self.anchored = True
+        self._grow()
 
     def _single(self, expression: str, *, literal: bool) -> None:
         """Emit a class; one of few characters goes on with a literal run, as in `xox[bp]-`."""
         if self.anchored and not (literal and self.run):
             self._spend(1)
         self.parts.append(expression)
-        self.run = self.run + 1 if literal else 0
-        self.anchored = self.anchored or self.run >= LITERAL
+        if literal:
+            self._grow()
+        else:
+            self.run = 0
+
+    def _grow(self) -> None:
+        """Note one more character of a literal run; a run of the shortest length is a word of many texts."""
+        self.run += 1
+        if self.run >= LITERAL and not (self.anchored and self.tail < TAIL):
+            self.anchored = True
+            self.tail = LONG_TAIL if self.run == LITERAL else TAIL
 
     def _spend(self, count: int) -> None:
         self.tail -= count
@@ -192,7 +199,7 @@ class _Cut:
         self.run = 0
         self.parts.append(_whole(items) + _count(low, high))
         if self.anchored and low == 0:
-            self.tail = max(self.tail, ASSIGNED_TAIL)
+            self.tail = max(self.tail, LONG_TAIL)
         if self.anchored:
             self._spend(low)
         elif low and len(items) >= LITERAL and all(op is c.LITERAL for op, _ in items):
