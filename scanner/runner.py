@@ -6,11 +6,12 @@ Every command that scans goes through here, so all of them read the same setting
 
 import argparse
 import gc
+import io
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, TextIO, cast
 
 from scanner.config import BASELINE_NAME, ReadFile, Settings, load_settings
 from scanner.detect.rules import builtin_directory, read_packs
@@ -151,11 +152,12 @@ def make_source(options: argparse.Namespace, mode: str, target: Target, settings
     return HistorySource(target.repository, settings.max_blob)
 
 
-def _open_diff(name: str) -> Any:
+def _open_diff(name: str) -> BinaryIO:
     if name == "-":
         return sys.stdin.buffer
     try:
-        return open(name, "rb")
+        with open(name, "rb") as stream:
+            return io.BytesIO(stream.read())
     except OSError as error:
         raise ConfigError(f"cannot read the diff {name}: {error.strerror}", "check --diff") from None
 
