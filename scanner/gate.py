@@ -138,12 +138,13 @@ class _Run:
                 break
 
     def _scan(self, blob: Blob) -> None:
-        matches = self._detector.find(blob.data, blob.place.path if blob.place else None)
+        path = blob.place.path if blob.place else None
+        matches = self._detector.find(blob.data, path)
         if blob.lines is not None:
             matches = list(_renumber(matches, blob.lines))
         if not matches:
             return
-        old = {_identity(match) for data in self._source.previous(blob) for match in self._detector.find(data)}
+        old = {_identity(match) for data in self._source.previous(blob) for match in self._detector.find(data, path)}
         sightings = [
             _Sighting(match, identity, self._mark(blob.data, match))
             for match in matches

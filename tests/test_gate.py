@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole pipe on real repositories and files: what is found, where it is said to be, what is said to be missing."""
 
+import base64
 import os
 import shutil
 from collections.abc import Callable
@@ -493,3 +494,10 @@ def test_each_hunk_of_a_file_in_a_diff_is_reported(tmp_path: Path) -> None:
     hunks = (f"@@ -1 +1,2 @@\n a = 1\n+k = {AWS_KEY_ID}\n", f"@@ -50 +51,2 @@\n b = 2\n+k = {OTHER_AWS_KEY_ID}\n")
     (tmp_path / "x.diff").write_text("--- a/x.py\n+++ b/x.py\n" + "".join(hunks))
     assert _open(_scan(tmp_path, "--diff", "x.diff")) == [("x.py", 2), ("x.py", 52)]
+
+
+def test_what_an_encoded_run_holds_is_judged_by_each_path_anew(tmp_path: Path) -> None:
+    bare = base64.b64encode(f"# settings\nservice_token={github_token()[4:]}\n".encode()).decode()
+    (tmp_path / "a.py").write_text(f"x = '{bare}'\n")
+    (tmp_path / "b.env").write_text(f"X={bare}\n")
+    assert _open(_scan(tmp_path)) == [("b.env", 1)]

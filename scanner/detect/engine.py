@@ -76,19 +76,21 @@ class Detector:
         self.ruleset = ruleset
         self.gaps: list[Gap] = []
         self.expressions = Expressions()
+        self._left_out: frozenset[int] | None = frozenset()
         self._path: bytes | None = None
         self._searches: dict[int, Expression] = {}
         # What was worked out for one version of a file serves the next ones.
         self._memo: dict[tuple[int, int, bytes], tuple[_Hit, ...]] = {}
         self._judgements: dict[tuple[int, bytes, bytes, bytes, Span], Judgement | None] = {}
-        self._runs: dict[tuple[bytes, int, bool], list[Match]] = {}
+        self._runs: dict[tuple[bytes, int, bool, int, frozenset[int]], list[Match]] = {}
 
     def find(self, data: bytes, path: bytes | None = None) -> list[Match]:
         """Return every match in the data, in order of place; decoded content included.
 
         Where the path is known, rules for other paths are left out from the start.
         """
-        self._path = path
+        # Told by the path at the first candidate, which most content never has.
+        self._path, self._left_out = path, frozenset() if path is None else None
         return self._find(data, 0)
 
     def _find(self, data: bytes, depth: int) -> list[Match]:
@@ -99,8 +101,7 @@ class Detector:
 
     def _read(self, data: bytes, depth: int, encoding: tuple[str, ...]) -> list[Match]:
         candidates = self.candidates(data)
-        if candidates and self._path is not None:
-            left_out = self.ruleset.left_out(self._path)
+        if candidates and (left_out := self._rules_left_out()):
             candidates = [found for found in candidates if found[1] not in left_out]
         matches = self.confirm(data, candidates, encoding) if candidates else []
         runs = _find_all(self.ruleset.forms, data)
@@ -123,7 +124,7 @@ class Detector:
 
     def _inside(self, text: bytes, alignment: int, depth: int, *, is_hex: bool) -> list[Match]:
         """Return the matches within an encoded run; the runs of another version are known."""
-        key = (text, alignment, is_hex)
+        key = (text, alignment, is_hex, depth, self._rules_left_out())
         known = self._runs.get(key)
         if known is None:
             decoded = decode(text, alignment, is_hex=is_hex)
@@ -134,6 +135,11 @@ class Detector:
             if len(text) <= _MEMO_RUN:
                 _remember(self._runs, key, known)
         return known
+
+    def _rules_left_out(self) -> frozenset[int]:
+        if self._left_out is None:
+            self._left_out = self.ruleset.left_out(self._path or b"")
+        return self._left_out
 
     def candidates(self, data: bytes) -> list[Candidate]:
         """Return (end offset, rule index) wherever a rule's anchor ends."""
