@@ -6,6 +6,7 @@ own module is imported only when it is the one that runs.
 """
 
 import argparse
+import contextlib
 import errno
 import importlib
 import os
@@ -54,6 +55,20 @@ def _suggest(word: str, known: Sequence[str]) -> str:
     from scanner.detect.rules import suggest
 
     return suggest(word, known)
+
+
+def run() -> NoReturn:
+    """The `sealgate` command: run and end the process at once.
+
+    Taking the interpreter down object by object takes a tenth of a pre-commit run, and nothing is left to save:
+    reports are written and closed by then.
+    """
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+    os._exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
