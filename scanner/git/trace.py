@@ -161,32 +161,43 @@ class Graph:
                 missing[tag.target] = f"tag {object_id}"
         return missing
 
-    def submodules(self) -> list[bytes]:
-        """Return the paths at which submodules stand, or ever stood."""
-        numbers = [number for entry, number in self._numbers.items() if entry.startswith(_SUBMODULE_MODE)]
-        return sorted({named.path for named in self._walk(numbers)}) if numbers else []
-
     def paths(self, ids: Collection[bytes]) -> dict[bytes, list[Named]]:
         """Return where each of the ids first stood, by id, one for each path, oldest first."""
         size = self._id_bytes
         numbers = [number for entry, number in self._numbers.items() if entry[-size:] in ids]
+        return self._paths(numbers)
+
+    def _paths(self, numbers: Iterable[int]) -> dict[bytes, list[Named]]:
         found: dict[bytes, dict[bytes, Named]] = {}
         for named in self._walk(numbers):
             found.setdefault(named.id, {}).setdefault(named.path, named)
         return {wanted: list(places.values()) for wanted, places in found.items()}
 
-    def places(self, ids: Sequence[str]) -> dict[str, list[Place]]:
-        """Return the places of blobs, by id, one for each path; empty for what no tree names."""
+    def places(self, ids: Sequence[str]) -> tuple[dict[str, list[Place]], list[bytes]]:
+        """Return the places of blobs, by id, one for each path, and the paths at which submodules ever stood.
+
+        A blob that no tree names has no places. Both are told in one walk over all trees.
+        """
         wanted = {bytes.fromhex(object_id): object_id for object_id in ids}
-        found = self.paths(wanted.keys())
+        size = self._id_bytes
+        submodules, numbers = set(), []
+        for entry, number in self._numbers.items():
+            if entry.startswith(_SUBMODULE_MODE):
+                submodules.add(entry[-size:])
+                numbers.append(number)
+            elif entry[-size:] in wanted:
+                numbers.append(number)
+        found = self._paths(numbers) if numbers else {}
+        modules = sorted({named.path for module in submodules for named in found.pop(module, ())})
         at_head = self._named_by_head(wanted.keys()) if found else set()
-        return {
+        places = {
             object_id: [
                 Place(named.path, self._provenance(named, at_head=(named.path, raw) in at_head))
                 for named in found.get(raw, ())
             ]
             for raw, object_id in wanted.items()
         }
+        return places, modules
 
     def commit_place(self, object_id: str) -> Place:
         """Return the place of a commit's own text."""

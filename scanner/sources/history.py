@@ -50,8 +50,12 @@ class HistorySource:
         return iter(())
 
     def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
-        """Return all paths of these blobs with the commit that first brought them; ask once for all."""
-        found: dict[str, list[Place]] = self._graph.places(ids)
+        """Return all paths of these blobs with the commit that first brought them; ask once for all.
+
+        The walk over the trees that tells them names the submodules too.
+        """
+        found, modules = self._graph.places(ids)
+        self.gaps.extend(gap for gap in map(submodule, modules) if gap not in self.gaps)
         for object_id, paths in self._index_paths(found).items():
             places = found[object_id]
             taken = {place.path for place in places if place.provenance.kind != "unreachable"}
@@ -131,7 +135,6 @@ class HistorySource:
             absent[missing_id.hex()] = decode_path(paths[0].path) if paths else f"object {missing_id.hex()}"
         self._absent.update(absent)
         self._report_missing(absent)
-        self.gaps.extend(map(submodule, self._graph.submodules()))
 
     def _check_shallow(self) -> None:
         count = len(self._repo.shallow_commits())

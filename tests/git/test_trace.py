@@ -86,7 +86,7 @@ def test_the_first_commit_of_each_path() -> None:
         refs=[12],
         head=12,
     )
-    places = made.places([hexed(100), hexed(101), hexed(102)])
+    places, _ = made.places([hexed(100), hexed(101), hexed(102)])
     told = [(p.path, p.provenance.commit, p.provenance.order, p.provenance.at_head) for p in places[hexed(100)]]
     assert told == [(b"a", hexed(10), 0, False), (b"d/b", hexed(11), 1, True)]
     assert [p.provenance.commit for p in places[hexed(101)]] == [hexed(12)]
@@ -102,7 +102,7 @@ def test_ancestors_come_before_descendants_whatever_their_dates() -> None:
 
 def test_a_commit_amended_away_does_not_win() -> None:
     made = graph({1: tree((b"100644", b"a", 100))}, {10: commit(1, when=1), 11: commit(1, when=9)}, refs=[11])
-    (place,) = made.places([hexed(100)])[hexed(100)]
+    (place,) = made.places([hexed(100)])[0][hexed(100)]
     assert (place.provenance.commit, place.provenance.kind) == (hexed(11), "commit")
     assert made.commit_place(hexed(10)).provenance.kind == "unreachable"
     assert made.commit_place(hexed(11)).path == b".git/commit/" + hexed(11).encode()
@@ -112,7 +112,7 @@ def test_a_tree_that_no_commit_has() -> None:
     made = graph(
         {1: tree((b"40000", b"d", 2)), 2: tree((b"100644", b"a", 100))}, {10: commit(3, when=1)}, refs=[10], head=10
     )
-    (place,) = made.places([hexed(100)])[hexed(100)]
+    (place,) = made.places([hexed(100)])[0][hexed(100)]
     assert place.path == b"d/a"
     assert (place.provenance.kind, place.provenance.commit, place.provenance.at_head) == ("unreachable", None, False)
 
@@ -127,7 +127,7 @@ def test_what_is_missing() -> None:
     assert made.missing_ids(known) == {raw(100), raw(2)}
     assert set(made.missing_commits(known, ())) == {hexed(9), hexed(3)}
     assert set(made.missing_commits(known, {hexed(10)})) == {hexed(3)}
-    assert made.submodules() == [b"sub"]
+    assert made.places([]) == ({}, [b"sub"])
 
 
 def test_a_git_bomb_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,4 +142,4 @@ def test_a_very_deep_tree_ends() -> None:
     trees = {n: tree((b"40000", b"d" * 200, n + 1)) for n in range(1, 5000)}
     trees[5000] = tree((b"100644", b"a", 100))
     made = graph(trees, {9000: commit(1)}, refs=[9000])
-    assert made.places([hexed(100)]) == {hexed(100): []}
+    assert made.places([hexed(100)]) == ({hexed(100): []}, [])
