@@ -76,15 +76,18 @@ class GitRepo:
         return result.stdout.decode("utf-8", "surrogateescape")
 
 
+GIT_SETTINGS = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@example.org",
+    "GIT_COMMITTER_NAME": "Charles",
+    "GIT_COMMITTER_EMAIL": "charles@example.org",
+    "LC_ALL": "C",
+}
+
+
 def scrubbed_environ() -> dict[str, str]:
     """Return this process's environment without what would make git behave in its own way."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SEALGATE_"))}
-    return environ | {
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_AUTHOR_NAME": "Ada",
-        "GIT_AUTHOR_EMAIL": "ada@example.org",
-        "GIT_COMMITTER_NAME": "Charles",
-        "GIT_COMMITTER_EMAIL": "charles@example.org",
-        "LC_ALL": "C",
-    }
+    return environ | GIT_SETTINGS

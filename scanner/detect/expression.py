@@ -4,8 +4,8 @@
 Content comes from whoever opens a pull request, and a rule pack from whoever wrote it, so a search may meet
 input made to make it backtrack for years. Where signals are to be had (the main thread on POSIX) a ticking
 alarm interrupts Python's own `re`, which looks for signals as it works; elsewhere the `regex` package does the
-search with a timeout of its own. It is the second choice because it needs 12 ms to be imported and to compile
-a first pattern, a fifth of a pre-commit run, and a quarter more time to search.
+search with a timeout of its own. It is the second choice because importing it and compiling a first pattern
+takes a good part of a pre-commit run, and its searches take longer.
 """
 
 import re

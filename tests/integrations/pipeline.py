@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from gitrepo import GIT_SETTINGS
 
 import scanner
 
@@ -34,13 +35,7 @@ class Shell:
 
     def __init__(self, home: Path, cache: Path) -> None:
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith(_AMBIENT)} | {
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_AUTHOR_NAME": "Ada",
-            "GIT_AUTHOR_EMAIL": "ada@example.org",
-            "GIT_COMMITTER_NAME": "Charles",
-            "GIT_COMMITTER_EMAIL": "charles@example.org",
-            "LC_ALL": "C",
+            **GIT_SETTINGS,
             "HOME": str(home),
             "PRE_COMMIT_HOME": str(home / "pre-commit"),
             "PYTHONPATH": str(ROOT),
