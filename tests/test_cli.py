@@ -387,3 +387,32 @@ def test_a_run_gives_the_same_report_each_time(leaky: GitRepo) -> None:
     leaky.commit(files={f"{n}.py": f"x = '{github_token(n)}'\n" for n in range(10)})
     runs = [sealgate("scan", "--report", "jsonl", cwd=leaky.path).findings for _ in range(2)]
     assert (len(runs[0]), runs[1]) == (11, runs[0])
+
+
+_OWN_RULE = """rules:
+  - id: my-token
+    name: My token
+    severity: high
+    confidence: high
+    pattern: '{pattern}'
+    help: Revoke it where it was made.
+    references: [https://example.org/tokens]
+    positive: ['mytok=«{{{{alnum:30}}}}»']
+    negative: ['mytok=']
+"""
+
+
+def test_an_open_ended_rule_of_a_users_own_finds_and_is_complained_of(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(_OWN_RULE.format(pattern=r".*mytok=(?P<secret>\w+)"))
+    value = fill("{{alnum:30}}")
+    (tmp_path / "a.txt").write_text(f"x mytok={value}\n")
+    found = sealgate("scan", "a.txt", "--rules", "own.yaml", "--report", "jsonl", cwd=tmp_path)
+    assert [f["rule_id"] for f in found.findings] == ["my-token"]
+    lint = sealgate("rules", "lint", "--rules", "own.yaml", cwd=tmp_path)
+    assert (lint.code, "my-token: the pattern is not bounded" in lint.out) == (1, True)
+
+
+def test_a_rule_that_cannot_be_looked_for_is_named_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(_OWN_RULE.format(pattern="(?P<secret>[0-9a-f]{32})"))
+    failed = sealgate("scan", ".", "--rules", "own.yaml", cwd=tmp_path)
+    assert (failed.code, failed.err.count("own.yaml:2: rule my-token: no literal")) == (2, 1)

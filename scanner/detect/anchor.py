@@ -81,6 +81,7 @@ def width(pattern: str) -> Width:
     return Width(int(low), int(high))
 
 
+@functools.lru_cache(maxsize=1024)
 def anchor(pattern: str) -> Anchor:
     """Cut a pattern to its anchor.
 

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 
 # Kinds of encoded runs: 0 to 3 is base64, the number of its digits modulo 4 up to where a form ends.
 HEX: Final = 4
-KINDS: Final = 5
 # Base64 within base64 within base64 is how people hide things; further than this nobody goes by accident.
 MAX_DEPTH: Final = 4
 _MAX_RUN_BYTES: Final = 1 << 20

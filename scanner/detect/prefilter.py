@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import hyperscan
 
 from scanner import __version__
-from scanner.detect.rules import PackFile, Rule, dump_rule, load_rules, parse_rule
+from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, load_rules, parse_rule
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
@@ -101,7 +101,9 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         except ValueError as error:
             raise ConfigError(f"rule {rule.id}: {error}", "see 'Patterns' in docs/rules.md") from None
         expressions.append(cut.expression.encode())
-        reaches.append(Reach(cut.shortest, cut.longest, width(rule.pattern).longest))
+        # An open-ended pattern is a complaint of the linter; here it matches as far as any rule may.
+        longest, match = (min(length, MAX_MATCH_BYTES) for length in (cut.longest, width(rule.pattern).longest))
+        reaches.append(Reach(cut.shortest, longest, match))
     flags = [hyperscan.HS_FLAG_CASELESS if rule.ignore_case else 0 for rule in rules]
     found = forms((rule.pattern, rule.ignore_case) for rule in rules)
     try:

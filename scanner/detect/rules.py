@@ -145,10 +145,14 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     _require(isinstance(entry.get("ignore_case", False), bool), where, "ignore_case must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
-    from scanner.detect.anchor import parse  # not needed where the rules come from the cache
+    from scanner.detect.anchor import anchor, parse  # not needed where the rules come from the cache
 
     for expression in (entry["pattern"], entry.get("near", ""), *entry.get("allow", [])):
         _check_expression(expression, where)
+    try:
+        anchor(entry["pattern"])
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}", "see 'Patterns' in docs/rules.md") from None
     _require("secret" in parse(entry["pattern"]).state.groupdict, where, "pattern needs a group (?P<secret>...)")
     return Rule(
         id=entry["id"],

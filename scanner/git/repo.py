@@ -109,11 +109,6 @@ class Repository:
         return output
 
     @property
-    def id_digits(self) -> int:
-        """The length of an object id in hex."""
-        return 2 * self.id_bytes
-
-    @property
     def empty_tree(self) -> str:
         """The id of the tree without entries, which git knows without having it."""
         return _EMPTY_TREES[self.id_bytes]
