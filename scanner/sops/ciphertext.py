@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`: the only thing that SOPS writes for a value.
+
+The grammar is that of getsops/sops `aes/cipher.go`, narrowed to what its encryption can produce: a nonce of 32
+bytes, a tag of 16, data that is never empty. SOPS itself ignores what stands behind the bracket; here nothing may.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from scanner.model import Span
+
+_BASE64: Final = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+_FORM: Final = (
+    rf"ENC\[AES256_GCM,data:(?P<data>(?=[^,]){_BASE64}),iv:(?P<iv>[A-Za-z0-9+/]{{43}}=),"
+    r"tag:(?P<tag>[A-Za-z0-9+/]{22}==),type:(?P<type>str|int|float|bool|time|comment)\]"
+)
+_TEXT: Final = re.compile(_FORM)
+_BYTES: Final = re.compile(_FORM.encode())
+_MARKER: Final = b"ENC[AES256_GCM,"
+# Chance that random bytes are all printable: (95/256)^12 is below 1 in 100,000, and one value in a file is enough.
+_PRINTABLE_BYTES: Final = 12
+
+
+class Ciphertext(NamedTuple):
+    """A well-formed value; `data`, `iv` and `tag` in bytes."""
+
+    data: bytes
+    iv: bytes
+    tag: bytes
+    type: str
+
+
+def parse_ciphertext(text: str) -> Ciphertext | None:
+    """Return the parts of a text that is a ciphertext from beginning to end, else None."""
+    found = _TEXT.fullmatch(text)
+    if found is None:
+        return None
+    data, iv, tag = (binascii.a2b_base64(found[part]) for part in ("data", "iv", "tag"))
+    return Ciphertext(data, iv, tag, found["type"])
+
+
+def doubt(value: Ciphertext) -> str:
+    """Return why SOPS cannot have written this well-formed value, or nothing."""
+    if value.type == "bool" and len(value.data) not in (4, 5):
+        return "a bool is encrypted as four or five bytes (True, False)"
+    if len(set(value.iv)) == 1 or len(set(value.tag)) == 1:
+        return "its nonce or tag is one byte over and over"
+    if len(value.data) >= _PRINTABLE_BYTES and all(0x20 <= byte < 0x7F for byte in value.data):
+        return "its data is readable text in base64"
+    return ""
+
+
+def ciphertext_spans(data: bytes) -> Iterator[Span]:
+    """Yield where well-formed ciphertext stands in a file, whatever the file is."""
+    if _MARKER in data:
+        for found in _BYTES.finditer(data):
+            yield Span(*found.span())
