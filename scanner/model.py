@@ -5,7 +5,8 @@ All of them are named tuples: immutable, and cheap to import (a dataclass drags 
 of the time a pre-commit run may take). Git paths and contents are bytes until a report decodes them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, NoReturn, Protocol
 
 Confidence = Literal["low", "medium", "high", "proven"]
@@ -99,11 +100,13 @@ class Place(NamedTuple):
     """A path at which a blob stands, and how it got there.
 
     A path that begins with `.git/` names an object rather than a file: `.git/commit/<id>` and
-    `.git/tag/<id>` for messages, `.git/blob/<id>` for a blob that no tree names.
+    `.git/tag/<id>` for messages, `.git/blob/<id>` for a blob that no tree names. `link` says that the
+    content is the target of a symbolic link.
     """
 
     path: bytes
     provenance: Provenance
+    link: bool = False
 
 
 class Blob(NamedTuple):
@@ -119,6 +122,25 @@ class Blob(NamedTuple):
     id: str | None
     place: Place | None
     lines: tuple[int, ...] | None = None
+
+
+class Version(NamedTuple):
+    """What stood at a path before."""
+
+    path: bytes
+    data: bytes
+    provenance: Provenance
+
+
+class Beside(NamedTuple):
+    """Files that stand beside what is scanned, by path; `prefix` is where the paths of the content itself begin.
+
+    The prefix is empty in a repository. On disk, where a configuration may stand above what was named, all
+    paths here are absolute, without the first slash, and the prefix is the path of the target.
+    """
+
+    prefix: bytes = b""
+    files: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 class Gap(NamedTuple):
@@ -167,6 +189,17 @@ class Source(Protocol):
         """Return the places of blobs that were yielded without one."""
         ...
 
+    def beside(self, names: Sequence[bytes]) -> Beside:
+        """Return the files called so in the state that is scanned, changed or not; a name may begin with `*`.
+
+        What cannot be read is a gap. `blobs` need not have been called.
+        """
+        ...
+
+    def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
+        """Yield what stood at these paths before, as far back as the source reaches; after `blobs`."""
+        ...
+
 
 class Suppression(NamedTuple):
     """Why a finding does not count: `kind` is `inline`, `allowlist` or `baseline`."""
@@ -180,7 +213,8 @@ class Finding(NamedTuple):
 
     `excerpt` is the source line with every known secret in it redacted, cut to a readable length.
     `first` is where this secret first stood at this path; `provenance` belongs to the version that
-    `location` and `blob` speak of (the one at HEAD if it is still there).
+    `location` and `blob` speak of (the one at HEAD if it is still there). `remedy` is what mends this very
+    finding, a command mostly; where it is empty, the rule's help is all there is to say.
     """
 
     rule: RuleInfo
@@ -198,6 +232,7 @@ class Finding(NamedTuple):
     occurrences: int = 1
     decoded_from: tuple[str, ...] = ()
     suppression: Suppression | None = None
+    remedy: str = ""
 
 
 class Stats(NamedTuple):

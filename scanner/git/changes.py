@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+LINK: Final = "120000"
 SUBMODULE: Final = "160000"
 # The raw format without patches: no attribute, driver or configuration has a say in it.
 RAW_OPTIONS: Final = (

@@ -117,6 +117,25 @@ class Repository:
         """Return the commits that are being merged into HEAD; empty where no merge is in progress."""
         return self._id_lines(os.path.join(self.git_dir, "MERGE_HEAD"))
 
+    def resolve(self, name: str) -> str | None:
+        """Return the id of the commit that a revision names; it goes through standard input, so it is no option."""
+        if not name or "\n" in name:
+            return None
+        question = f"{name}^{{commit}}\n".encode("utf-8", "surrogateescape")
+        # In a partial clone git dies of an id that it has not got; then there is no answer.
+        with self.start("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=question) as git:
+            words = git.stdout.read().decode("utf-8", "replace").split()
+        return words[0] if len(words) == 2 and is_id(words[0]) and words[1] == "commit" else None
+
+    def blob_id(self, data: bytes) -> str:
+        """Return the id that git gives this content."""
+        import hashlib  # a change that is staged has its id already
+
+        digest = (hashlib.sha1 if self.id_bytes == 20 else hashlib.sha256)(usedforsecurity=False)
+        digest.update(b"blob %d\0" % len(data))
+        digest.update(data)
+        return digest.hexdigest()
+
     def shallow_commits(self) -> list[str]:
         """Return the commits whose parents this clone leaves out on purpose."""
         return self._id_lines(os.path.join(self.common_dir, "shallow")) if self.shallow else []

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commits of a range, as a push or a merge request brings them: their changes and their messages."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from scanner.display import decode_path, one_line, plural
 from scanner.errors import ConfigError
-from scanner.git.changes import FIND_RENAMES, RAW_OPTIONS, SUBMODULE, Change, parse_change
+from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, Change, parse_change
 from scanner.git.objects import missing, read_objects
 from scanner.git.repo import Repository, is_id
 from scanner.git.trace import Commit, parse_commit, provenance_of
-from scanner.model import Blob, Gap, Place, Provenance
+from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
+from scanner.sources.beside import beside_in_commit
 
 _DIFF_TREE: Final = ("diff-tree", "--stdin", "-r", "--root", "-c", "--combined-all-paths", *RAW_OPTIONS)
 
@@ -20,6 +21,7 @@ class _Entry(NamedTuple):
 
     commit: str
     old_ids: tuple[str, ...]
+    link: bool
 
 
 class RangeSource:
@@ -31,6 +33,7 @@ class RangeSource:
         self._repo = repo
         self._max_blob = max_blob
         self._spec = spec
+        self._list_of_commits: list[str] | None = None
         self._commits: dict[str, Commit] = {}
         self._order: dict[str, int] = {}
         self._entries: dict[str, dict[bytes, _Entry]] = {}
@@ -38,7 +41,7 @@ class RangeSource:
 
     def blobs(self) -> Iterator[Blob]:
         """Yield the message of each commit, then each new version of a file once for each path."""
-        commits = self._selected()
+        commits = self._ordered()
         self._order = {commit: order for order, commit in enumerate(commits)}
         self.commits = len(commits)
         self._check_shallow()
@@ -63,6 +66,36 @@ class RangeSource:
     def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         """Return nothing: every blob came with its place."""
         return {}
+
+    def beside(self, names: Sequence[bytes]) -> Beside:
+        """Return the files called so at the end of the range."""
+        return beside_in_commit(self._repo, self._ends(), names, self._max_blob, self.gaps)
+
+    def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
+        """Yield what the commits of the range replaced at these paths."""
+        wanted = frozenset(paths)
+        replaced = {
+            (path, old): self._commits[entry.commit].parents
+            for places in self._entries.values()
+            for path, entry in places.items()
+            if path in wanted
+            for old in entry.old_ids
+        }
+        ids = list(dict.fromkeys(old for _, old in replaced))
+        for object_id, _, data in read_objects(self._repo, ids, [], max_bytes=self._max_blob):
+            for (path, old), parents in replaced.items():
+                if old == object_id:
+                    # Of a merge it is not known which of the parents had it.
+                    yield Version(path, data, Provenance("commit", parents[0] if len(parents) == 1 else None))
+
+    def _ends(self) -> list[str]:
+        """Return the commits at which the range ends."""
+        return self._ordered()[-1:]
+
+    def _ordered(self) -> list[str]:
+        if self._list_of_commits is None:
+            self._list_of_commits = self._selected()
+        return self._list_of_commits
 
     def _selected(self) -> list[str]:
         """Return the commits to scan, ancestors first."""
@@ -97,16 +130,9 @@ class RangeSource:
         return commits
 
     def _resolve(self, name: str) -> str:
-        """Return the commit that a revision names; the name goes through standard input, so it is no option."""
-        answer = b""
-        if "\n" not in name and name:
-            question = f"{name}^{{commit}}\n".encode("utf-8", "surrogateescape")
-            # In a partial clone git dies of an id that it has not got; then there is no answer.
-            with self._repo.start("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=question) as git:
-                answer = git.stdout.read()
-        words = answer.decode("utf-8", "replace").split()
-        if len(words) == 2 and is_id(words[0]) and words[1] == "commit":
-            return words[0]
+        commit = self._repo.resolve(name)
+        if commit is not None:
+            return commit
         shown = one_line(name)
         if self._repo.shallow or is_id(name):
             hint = "this clone may be too shallow: fetch deeper, for example fetch-depth: 0 or GIT_DEPTH: 0"
@@ -154,7 +180,7 @@ class RangeSource:
                 self._submodules.add(change.path)
                 self.gaps.append(Gap("submodule", decode_path(change.path), "a repository of its own, not entered"))
         elif change.brings_content:
-            entry = _Entry(commit, change.old_ids)
+            entry = _Entry(commit, change.old_ids, change.mode == LINK)
             self._entries.setdefault(change.id, {}).setdefault(change.path, entry)
 
     def _versions(self) -> Iterator[Blob]:
@@ -165,7 +191,7 @@ class RangeSource:
         for object_id, _, data in contents:
             for path, entry in entries[object_id].items():
                 here = None if self._repo.head is None else (path, object_id) in at_head
-                yield Blob(data, object_id, Place(path, self._provenance(entry.commit, here)))
+                yield Blob(data, object_id, Place(path, self._provenance(entry.commit, here), entry.link))
 
     def _named_by_head(self) -> set[tuple[bytes, str]]:
         """Return those of the new versions that HEAD still has."""

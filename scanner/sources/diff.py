@@ -6,12 +6,12 @@ diff format".
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import BinaryIO, Final, NamedTuple
 
 from scanner.display import decode_path, human_size
 from scanner.errors import ConfigError
-from scanner.model import Blob, Gap, Place, Provenance
+from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
 
 _HUNK: Final = re.compile(rb"^(@@+)((?: -\d+(?:,\d+)?)+) \+(\d+)(?:,(\d+))? @@+")
 _OLD_COUNT: Final = re.compile(rb"-\d+(?:,(\d+))?")
@@ -111,6 +111,14 @@ class DiffSource:
     def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         """Return nothing: every blob came with its place."""
         return {}
+
+    def beside(self, names: Sequence[bytes]) -> Beside:
+        """Return nothing: a diff shows parts of files."""
+        return Beside()
+
+    def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
+        """Yield nothing: its old side is known to `previous`."""
+        return iter(())
 
     def _next(self) -> None:
         self._line = self._stream.readline()

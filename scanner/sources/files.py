@@ -7,13 +7,13 @@ of its target, as git has it), and nothing but a regular file is ever opened, as
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import BinaryIO, Final, NamedTuple
 
 from scanner.display import decode_path, human_size
 from scanner.errors import ConfigError
 from scanner.git.repo import Repository
-from scanner.model import Blob, Gap, Place, Provenance
+from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
 
 _OPEN_FLAGS: Final = (
     os.O_RDONLY
@@ -55,6 +55,16 @@ class FileSource:
         """Return nothing: every blob came with its place."""
         return {}
 
+    def beside(self, names: Sequence[bytes]) -> Beside:
+        """Return the files called so under the target and in the folders above it."""
+        from scanner.sources.beside import beside_on_disk
+
+        return beside_on_disk(self._path, names, self._max_blob, self.gaps)
+
+    def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
+        """Yield nothing: a file has no past."""
+        return iter(())
+
     def _directory(self, top: bytes) -> Iterator[Blob]:
         todo = [b""]
         while todo:
@@ -65,7 +75,7 @@ class FileSource:
                 if not entry.is_dir(follow_symlinks=False):
                     data = read_file(entry.path, name, self._max_blob, self.gaps)
                     if data is not None:
-                        yield _blob(data, name, "file")
+                        yield _blob(data, name, "file", link=entry.is_symlink())
                 elif entry.name == b".git":
                     self._own_repository(prefix)
                 else:
@@ -112,6 +122,14 @@ class StreamSource:
         """Return nothing: the blob came with its place."""
         return {}
 
+    def beside(self, names: Sequence[bytes]) -> Beside:
+        """Return nothing: a stream stands alone."""
+        return Beside()
+
+    def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
+        """Yield nothing: a stream has no past."""
+        return iter(())
+
 
 class WorktreeSource:
     """A repository's working tree as it is on disk: tracked files, and untracked ones not ignored."""
@@ -129,7 +147,8 @@ class WorktreeSource:
         for file in list_worktree(self._repo, self.gaps):
             data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
             if data is not None:
-                yield _blob(data, file.path, "worktree")
+                link = os.path.islink(os.path.join(os.fsencode(self._repo.root), file.path))
+                yield _blob(data, file.path, "worktree", link=link)
 
     def previous(self, blob: Blob) -> Iterator[bytes]:
         """Yield nothing: the working tree is looked at as it is."""
@@ -138,6 +157,22 @@ class WorktreeSource:
     def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         """Return nothing: every blob came with its place."""
         return {}
+
+    def beside(self, names: Sequence[bytes]) -> Beside:
+        """Return the files called so in the working tree."""
+        from scanner.sources.beside import is_called
+
+        files = {}
+        for file in list_worktree(self._repo, []):
+            if is_called(file.path, names):
+                data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
+                if data is not None:
+                    files[file.path] = data
+        return Beside(b"", files)
+
+    def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
+        """Yield nothing: the working tree is looked at as it is."""
+        return iter(())
 
 
 class WorktreeFile(NamedTuple):
@@ -249,8 +284,8 @@ def _unreadable(name: bytes, error: OSError) -> Gap:
     return Gap("unreadable", decode_path(name), reason)
 
 
-def _blob(data: bytes, path: bytes, kind: str) -> Blob:
-    return Blob(data, None, Place(path, Provenance(kind)))
+def _blob(data: bytes, path: bytes, kind: str, *, link: bool = False) -> Blob:
+    return Blob(data, None, Place(path, Provenance(kind), link))
 
 
 def _entry_name(entry: os.DirEntry[bytes]) -> bytes:

@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A repository's whole history: every object once, wherever git keeps it, and the working tree."""
 
-import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from scanner.display import decode_path, plural
 from scanner.git.objects import list_objects, missing, oversize, read_objects
 from scanner.git.repo import Repository
 from scanner.git.trace import Graph
-from scanner.model import Blob, Gap, Place, Provenance
+from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
 from scanner.sources.files import list_worktree, read_worktree_file, submodule
 
 # So many missing objects are named one by one; of more, a person wants the number.
 _MAX_NAMED: Final = 20
-_SHA256_BYTES: Final = 32
 
 
 class HistorySource:
@@ -66,6 +64,14 @@ class HistorySource:
             if not places:
                 places.append(Place(b".git/blob/" + object_id.encode(), nowhere))
         return found
+
+    def beside(self, names: Sequence[bytes]) -> Beside:
+        """Return nothing: history is no state of files (`CurrentSource` is)."""
+        return Beside()
+
+    def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
+        """Yield nothing: everything there ever was is a blob already."""
+        return iter(())
 
     def _list(self) -> dict[str, list[str]]:
         ids: dict[str, list[str]] = {"commit": [], "tree": [], "blob": [], "tag": []}
@@ -125,7 +131,7 @@ class HistorySource:
         """Record what the objects that are there name, and is not there."""
         self._check_shallow()
         # Git knows these two without having them.
-        known = self._known | {bytes.fromhex(self._repo.empty_tree), self._digest(b"")}
+        known = self._known | {bytes.fromhex(self._repo.empty_tree), bytes.fromhex(self._repo.blob_id(b""))}
         shallow = frozenset(self._repo.shallow_commits())
         absent = {id_: f"{id_}, named by {by}" for id_, by in self._graph.missing_commits(known, shallow).items()}
         raw = self._graph.missing_ids(known)
@@ -148,13 +154,6 @@ class HistorySource:
         else:
             self.gaps.append(missing(self._repo, plural(len(absent), "object"), len(absent)))
 
-    def _digest(self, data: bytes) -> bytes:
-        """Return the id that git would give this content."""
-        algorithm = hashlib.sha256 if self._repo.id_bytes == _SHA256_BYTES else hashlib.sha1
-        digest = algorithm(b"blob %d\0" % len(data), usedforsecurity=False)
-        digest.update(data)
-        return digest.digest()
-
     def _worktree(self) -> Iterator[Blob]:
         """Yield files whose content git does not have; all are read, as a flag or a stamp can deceive."""
         submodules: list[Gap] = []
@@ -163,13 +162,13 @@ class HistorySource:
         for file in files:
             self._check_index(file.path, file.id)
             data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
-            if data is not None and self._digest(data) not in self._known:
+            if data is not None and bytes.fromhex(self._repo.blob_id(data)) not in self._known:
                 yield Blob(data, None, Place(file.path, Provenance("worktree")))
 
     def _check_index(self, path: bytes, object_id: str | None) -> None:
         if object_id is None or object_id in self._absent or bytes.fromhex(object_id) in self._known:
             return
-        if bytes.fromhex(object_id) != self._digest(b""):
+        if object_id != self._repo.blob_id(b""):
             self.gaps.append(missing(self._repo, f"{decode_path(path)} in the index"))
 
     def _index_paths(self, wanted: Mapping[str, object]) -> dict[str, list[bytes]]:

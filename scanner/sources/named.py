@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from scanner.display import decode_path
 from scanner.errors import ConfigError
 from scanner.git.repo import Repository
-from scanner.model import Blob, Gap, Place, Provenance
+from scanner.model import Beside, Blob, Gap, Place, Provenance
+from scanner.sources.beside import beside_in_index
 from scanner.sources.staged import StagedSource
 
 
@@ -48,6 +49,10 @@ class CommitSource(StagedSource):
             return iter(())
         return super().previous(blob)
 
+    def beside(self, names: Sequence[bytes]) -> Beside:
+        """Return the files called so in the index."""
+        return beside_in_index(self._repo, names, self._max_blob, self.gaps)
+
     def _files(self) -> Iterator[Blob]:
         """Yield the named files but for those that are on disk as they are staged."""
         from scanner.sources.files import read_worktree_file
@@ -59,16 +64,11 @@ class CommitSource(StagedSource):
             if data is None:
                 if len(self.gaps) == known:
                     absent.append(path)
-            elif path not in self._staged_ids or self._staged_ids[path] != self._digest(data):
-                yield Blob(data, None, Place(path, Provenance("file")))
+            elif path not in self._staged_ids or self._staged_ids[path] != self._repo.blob_id(data):
+                link = os.path.islink(os.path.join(os.fsencode(self._repo.root), path))
+                yield Blob(data, None, Place(path, Provenance("file"), link))
         if absent:
             self._check_absent(absent)
-
-    def _digest(self, data: bytes) -> str:
-        import hashlib
-
-        algorithm = hashlib.sha1 if self._repo.id_bytes == 20 else hashlib.sha256
-        return algorithm(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
     def _check_absent(self, names: Sequence[bytes]) -> None:
         """Tell a file that was deleted from one that never was: only the first holds nothing to scan."""

@@ -41,6 +41,9 @@ class PushSource(RangeSource):
         yield from super().blobs()
         yield from self._others
 
+    def _ends(self) -> list[str]:
+        return self._tips if self._ordered() else []
+
     def _selected(self) -> list[str]:
         objects = self._lookup([*self._pushed, *self._known])
         for name in self._pushed:

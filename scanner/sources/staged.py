@@ -5,15 +5,16 @@ Every commit of a developer waits for this path: two git processes where nothing
 something is, and no import that is not needed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from scanner.display import decode_path
 from scanner.errors import SourceError
-from scanner.git.changes import FIND_RENAMES, RAW_OPTIONS, SUBMODULE, Change, parse_change
+from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, Change, parse_change
 from scanner.git.objects import read_objects
 from scanner.git.repo import Repository
-from scanner.model import Blob, Gap, Place, Provenance
+from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
+from scanner.sources.beside import beside_in_index
 
 
 class StagedSource:
@@ -36,6 +37,7 @@ class StagedSource:
     def blobs(self) -> Iterator[Blob]:
         """Yield each staged entry whose content is in no parent of the commit to be at its path."""
         paths: dict[str, list[bytes]] = {}
+        links: set[bytes] = set()
         for change in self._staged():
             if change.status == "U":
                 self.gaps.append(Gap("unmerged", decode_path(change.path), "its merge conflict is not resolved"))
@@ -44,11 +46,13 @@ class StagedSource:
             elif change.brings_content:
                 self._previous[change.path] = change.old_ids
                 paths.setdefault(change.id, []).append(change.path)
+                if change.mode == LINK:
+                    links.add(change.path)
         names = {object_id: named[0] for object_id, named in paths.items()}
         contents = read_objects(self._repo, list(paths), self.gaps, max_bytes=self._max_blob, names=names)
         for object_id, _, data in contents:
             for path in paths[object_id]:
-                yield Blob(data, object_id, Place(path, Provenance("index")))
+                yield Blob(data, object_id, Place(path, Provenance("index"), path in links))
 
     def paths(self) -> AbstractSet[bytes]:
         """Return the paths of all staged changes, deletions too; in a merge, of changes against any parent."""
@@ -66,6 +70,21 @@ class StagedSource:
     def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         """Return nothing: every blob came with its place."""
         return {}
+
+    def beside(self, names: Sequence[bytes]) -> Beside:
+        """Return the files called so in the index."""
+        return beside_in_index(self._repo, names, self._max_blob, self.gaps) if self._staged() else Beside()
+
+    def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
+        """Yield what HEAD and each merged commit have at these paths, or had before a renaming."""
+        owners: dict[str, list[bytes]] = {}
+        for path in paths:
+            for old in self._previous.get(path, ()):
+                owners.setdefault(old, []).append(path)
+        commit = None if self._merged else self._repo.head
+        for object_id, _, data in read_objects(self._repo, list(owners), [], max_bytes=self._max_blob):
+            for path in owners[object_id]:
+                yield Version(path, data, Provenance("commit", commit))
 
     def _staged(self) -> list[Change]:
         """Return the changes against HEAD that, in a merge, are changes against every merged commit too."""

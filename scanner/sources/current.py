@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state of a repository: the files of one commit, and those of the working tree that differ from it.
+
+For checks that ask how a file stands now, by its path. Secrets are looked for in all of history instead.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from scanner.display import one_line
+from scanner.errors import ConfigError
+from scanner.git.changes import LINK, RAW_OPTIONS, SUBMODULE, parse_change
+from scanner.git.objects import read_objects
+from scanner.git.repo import Repository
+from scanner.git.trace import parse_commit, provenance_of
+from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
+from scanner.sources.beside import is_called, read_named
+from scanner.sources.files import list_worktree, read_worktree_file, submodule
+
+# A command line has its limits; of more paths the whole history is walked.
+_MAX_PATHSPECS: Final = 2000
+
+
+class _Entry(NamedTuple):
+    """A file as a tree has it."""
+
+    path: bytes
+    mode: str
+    id: str
+
+
+class _Past(NamedTuple):
+    """A version that a commit brought to a path."""
+
+    path: bytes
+    id: str
+    commit: str
+
+
+class CurrentSource:
+    """The files of `revision` (HEAD if it is empty); of HEAD also what the working tree has otherwise.
+
+    `wanted`, where it is set, says whether a path is of interest; others are not read. `history` says
+    whether `earlier` may walk the commits before.
+    """
+
+    def __init__(self, repo: Repository, max_blob: int, revision: str = "", *, history: bool = True) -> None:
+        self.gaps: list[Gap] = []
+        self.commits = 0
+        self.wanted: Callable[[bytes], bool] | None = None
+        self._repo = repo
+        self._max_blob = max_blob
+        self._history = history
+        self._revision = revision
+        self._commit = self._resolve(revision) if revision else repo.head
+        self._entries: list[_Entry] | None = None
+        self._past: dict[bytes, list[_Past]] = {}
+
+    def blobs(self) -> Iterator[Blob]:
+        """Yield each file of the commit, then files on disk whose content differs from it."""
+        entries = [entry for entry in self._listed() if entry.mode != SUBMODULE and self._is_wanted(entry.path)]
+        here = Provenance("commit", self._commit, at_head=self._commit == self._repo.head)
+        by_id: dict[str, list[_Entry]] = {}
+        for entry in entries:
+            by_id.setdefault(entry.id, []).append(entry)
+        names = {object_id: group[0].path for object_id, group in by_id.items()}
+        for object_id, _, data in read_objects(
+            self._repo, list(by_id), self.gaps, max_bytes=self._max_blob, names=names
+        ):
+            for entry in by_id[object_id]:
+                yield Blob(data, object_id, Place(entry.path, here, entry.mode == LINK))
+        if self._repo.worktree is not None and not self._revision:
+            yield from self._worktree({entry.path: entry.id for entry in self._listed()})
+
+    def previous(self, blob: Blob) -> Iterator[bytes]:
+        """Yield nothing: a state replaces nothing."""
+        return iter(())
+
+    def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
+        """Return the places of these blobs with the commit that brought each, as far as it is known."""
+        wanted = frozenset(ids)
+        found: dict[str, list[Place]] = {}
+        paths = [entry.path for entry in self._listed() if entry.id in wanted]
+        for path, versions in self._versions(paths).items():
+            for version in reversed(versions):
+                if version.id in wanted:
+                    place = Place(path, self._provenance(version.commit, at_head=True))
+                    found.setdefault(version.id, []).append(place)
+                    break
+        return found
+
+    def beside(self, names: Sequence[bytes]) -> Beside:
+        """Return the files called so at the commit; of HEAD the working tree's where they differ."""
+        ids = {entry.path: entry.id for entry in self._listed() if is_called(entry.path, names)}
+        files = read_named(self._repo, ids, self._max_blob, self.gaps)
+        if self._repo.worktree is not None and not self._revision:
+            for file in list_worktree(self._repo, []):
+                if is_called(file.path, names):
+                    data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
+                    if data is not None:
+                        files[file.path] = data
+        return Beside(b"", files)
+
+    def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
+        """Yield all versions that these paths have had in the commit's history, the newest first."""
+        if not self._history:
+            return
+        by_id: dict[str, list[_Past]] = {}
+        for versions in self._versions(paths).values():
+            for version in versions:
+                by_id.setdefault(version.id, []).append(version)
+        # What cannot be read is named by whoever scans the history.
+        for object_id, _, data in read_objects(self._repo, list(by_id), [], max_bytes=self._max_blob):
+            for version in by_id[object_id]:
+                yield Version(version.path, data, self._provenance(version.commit, at_head=None))
+
+    def _resolve(self, revision: str) -> str:
+        commit = self._repo.resolve(revision)
+        if commit is None:
+            hint = "check its spelling, or fetch it"
+            raise ConfigError(f"the revision {one_line(revision)!r} is not in this repository", hint)
+        return commit
+
+    def _listed(self) -> list[_Entry]:
+        if self._entries is None:
+            self._entries = []
+            if self._commit is not None:
+                output = self._repo.run("ls-tree", "-r", "-z", "--full-tree", self._commit)
+                for record in output.split(b"\0")[:-1]:
+                    fields, _, path = record.partition(b"\t")
+                    mode, _, object_id = fields.decode("ascii").split(" ")
+                    self._entries.append(_Entry(path, mode, object_id))
+                    if mode == SUBMODULE:
+                        self.gaps.append(submodule(path))
+        return self._entries
+
+    def _is_wanted(self, path: bytes) -> bool:
+        return self.wanted is None or self.wanted(path)
+
+    def _worktree(self, committed: Mapping[bytes, str]) -> Iterator[Blob]:
+        for file in list_worktree(self._repo, []):
+            if self._is_wanted(file.path):
+                data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
+                if data is not None and committed.get(file.path) != self._repo.blob_id(data):
+                    link = os.path.islink(os.path.join(os.fsencode(self._repo.root), file.path))
+                    yield Blob(data, None, Place(file.path, Provenance("worktree"), link))
+
+    def _versions(self, paths: Collection[bytes]) -> dict[bytes, list[_Past]]:
+        """Return the versions of each path, the newest first: one walk for all paths that are not known yet."""
+        unknown = [path for path in paths if path not in self._past]
+        if unknown and self._commit is not None:
+            self._past.update({path: [] for path in unknown})
+            self._walk(unknown)
+        return {path: self._past.get(path, []) for path in paths}
+
+    def _walk(self, paths: Sequence[bytes]) -> None:
+        wanted = frozenset(paths)
+        # Literal, so that a path of asterisks stands for itself alone.
+        specs = [":(top,literal)" + os.fsdecode(path) for path in paths] if len(paths) <= _MAX_PATHSPECS else []
+        with self._repo.start("rev-list", "--full-history", "--topo-order", self._commit or "", "--", *specs) as git:
+            commits = git.stdout.read()
+            failed = git.wait() != 0
+            complaint = git.complaint() if failed else ""
+        if failed:
+            self.gaps.append(Gap("missing", "the history of encrypted files", complaint))
+        options = ("diff-tree", "--stdin", "-r", "-m", "--root", "--no-renames", *RAW_OPTIONS)
+        with self._repo.start(*options, stdin=commits) as git:
+            fields = iter(git.stdout.read().split(b"\0"))
+            commit = ""
+            for field in fields:
+                if field.startswith(b":"):
+                    change = parse_change(field, fields)
+                    if change.path in wanted and change.id.strip("0") and change.mode != SUBMODULE:
+                        self._past[change.path].append(_Past(change.path, change.id, commit))
+                elif field:
+                    commit = field.decode("ascii")
+            if git.wait() != 0:
+                self.gaps.append(Gap("missing", "the history of encrypted files", git.complaint()))
+
+    def _provenance(self, commit: str, *, at_head: bool | None) -> Provenance:
+        for _, _, data in read_objects(self._repo, [commit], []):
+            return provenance_of("commit", commit, parse_commit(data), at_head, 0)
+        return Provenance("commit", commit, at_head=at_head)
+
