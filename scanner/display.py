@@ -47,6 +47,13 @@ def log_safe(text: str) -> str:
     return before + marker + after.replace("[", r"\x5b") if marker else text
 
 
+def redact(secret: bytes) -> str:
+    """Return what may be shown of a secret: a fifth of it at most, and four characters at most."""
+    text = decode_text(secret)
+    shown = min(4, len(text) // 5)
+    return one_line(text[:shown]) + "*" * min(12, len(text) - shown)
+
+
 def replace_surrogates(text: str) -> str:
     r"""Return the text with each lone surrogate as `\udcNN`, so that it can be encoded."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

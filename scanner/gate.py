@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from scanner.detect.decode import transcode
 from scanner.detect.engine import Detector, Match, resolve
-from scanner.display import decode_path, decode_text, one_line, shorten
+from scanner.display import decode_path, decode_text, one_line, redact, shorten
 from scanner.model import (
     CONFIDENCES,
     Blob,
@@ -28,6 +28,7 @@ from scanner.model import (
     Stats,
 )
 from scanner.paths import glob_matches
+from scanner.seal import Seal
 from scanner.triage import Mark, Triage, find_mark, fingerprint
 
 Progress = Callable[[int, int], None]
@@ -44,16 +45,21 @@ _ARCHIVES: Final = (
     b"Rar!\x1a\x07",
 )
 _UNKNOWN: Final = Provenance("unreachable")
+_CIPHERTEXT: Final = b"ENC[AES256_GCM,"
 
 
 class ScanOptions(NamedTuple):
-    """How to run: everything but what to scan. `whole` says that the source covers all there is."""
+    """How to run: everything but what to scan.
+
+    `whole` says that the source covers all there is, `secrets` whether secrets are looked for in it.
+    """
 
     target: str
     fail_on: Confidence | Literal["never"]
     allowed_gaps: frozenset[str]
     timeout_seconds: float
     whole: bool
+    secrets: bool = True
 
 
 class _Sighting(NamedTuple):
@@ -82,16 +88,31 @@ class _Occurrence(NamedTuple):
 
 
 def scan(
-    source: Source, detector: Detector, triage: Triage, options: ScanOptions, progress: Progress | None = None
+    source: Source,
+    detector: Detector,
+    triage: Triage,
+    options: ScanOptions,
+    *,
+    progress: Progress | None = None,
+    seal: Seal | None = None,
 ) -> ScanResult:
-    """Scan everything a source yields and return findings, gaps and counts."""
+    """Scan everything a source yields and return findings, gaps and counts.
+
+    `seal` is the SOPS half, over the same source or one of its own; without `options.secrets` it is all there is.
+    """
     started = time.monotonic()
-    run = _Run(source, detector, options.timeout_seconds, progress)
+    run = _Run(source, detector, options, progress)
     with detector.expressions.watched():
-        run.read()
-    findings, marks = run.findings()
+        if options.secrets:
+            run.read(seal if seal is not None and seal.source is source else None)
+        if seal is not None and (seal.source is not source or not options.secrets):
+            run.read_sealed(seal)
+        findings, marks = run.findings()
+        if seal is not None:
+            _add_sealed(seal, findings, marks)
+    findings.sort(key=lambda f: (f.path, f.location, f.rule.id, f.fingerprint))
     decided = tuple(f._replace(suppression=triage.decide(f, marks.get((f.fingerprint, f.path), ()))) for f in findings)
-    gaps = (*source.gaps, *run.gaps, *detector.gaps)
+    gaps = _gaps(source, detector, run, seal)
     whole = options.whole and not any(gap.kind == "timeout" for gap in gaps)
     return ScanResult(
         target=options.target,
@@ -99,47 +120,96 @@ def scan(
         gaps=gaps,
         allowed_gaps=options.allowed_gaps,
         stats=Stats(run.blobs, run.bytes, run.files, source.commits, time.monotonic() - started),
-        notices=tuple(triage.notices(whole=whole)),
+        notices=(*(seal.notices() if seal else ()), *triage.notices(whole=whole)),
         ruleset=detector.ruleset.digest,
         fail_on=options.fail_on,
     )
 
 
+def _gaps(source: Source, detector: Detector, run: "_Run", seal: Seal | None) -> tuple[Gap, ...]:
+    """Return all gaps, each once: two sources of one repository meet the same."""
+    gaps = [*source.gaps, *run.gaps, *detector.gaps]
+    if seal is not None:
+        gaps += [gap for gap in (*seal.gaps, *seal.source.gaps) if gap not in gaps]
+    return tuple(gaps)
+
+
+def _add_sealed(seal: Seal, findings: list[Finding], marks: dict[tuple[str, bytes], list[Mark]]) -> None:
+    """Add the SOPS findings, but for a value that is reported as a secret at this path already."""
+    told: dict[bytes, list[bytes]] = {}
+    for finding in findings:
+        told.setdefault(finding.path, []).append(finding.secret.reveal())
+    for finding, held in seal.findings():
+        value = finding.secret.reveal() if finding.rule.id in _BY_CONTENT else b""
+        if value and any(value in other or other in value for other in told.get(finding.path, ())):
+            continue
+        findings.append(finding)
+        if held:
+            marks[finding.fingerprint, finding.path] = held
+
+
+# Violations for what stands in a file, not for how a file stands to its rule.
+_BY_CONTENT: Final = frozenset({"sops-uncovered", "sops-clear-secret", "sops-private-key"})
+
+
 class _Run:
     """The state of one pass over a source."""
 
-    def __init__(self, source: Source, detector: Detector, timeout_seconds: float, progress: Progress | None) -> None:
+    def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
         self._source = source
         self._detector = detector
-        self._deadline = time.monotonic() + timeout_seconds if timeout_seconds else 0.0
-        self._timeout_seconds = timeout_seconds
+        self._deadline = time.monotonic() + options.timeout_seconds if options.timeout_seconds else 0.0
+        self._timeout_seconds = options.timeout_seconds
+        self._counts_sealed = not options.secrets
         self._progress = progress
         self._archives: list[tuple[str | None, Place | None]] = []
         self._seen: list[_Seen] = []
         self.gaps: list[Gap] = []
         self.blobs = self.bytes = self.files = 0
 
-    def read(self) -> None:
+    def read(self, seal: Seal | None) -> None:
         """Scan every blob, until the time limit if there is one."""
         for blob in self._source.blobs():
-            if blob.id is None:
-                self.files += 1
-            else:
-                self.blobs += 1
-            self.bytes += len(blob.data)
+            self._count(blob)
             if blob.data.startswith(_ARCHIVES) or blob.data[257:262] == b"ustar":
                 self._archives.append((blob.id, blob.place))
             self._scan(blob)
-            if (self.blobs + self.files) % _PROGRESS_EVERY == 0 and self._progress:
-                self._progress(self.blobs + self.files, self.bytes)
-            if self._deadline and time.monotonic() > self._deadline:
-                reason = f"stopped after {self._timeout_seconds:g} s"
-                self.gaps.append(Gap("timeout", "everything after what is counted here", reason))
+            if seal is not None:
+                seal.check(blob)
+            if self._is_over():
                 break
+
+    def read_sealed(self, seal: Seal) -> None:
+        """Check the files of the state that the SOPS half is about; they are counted where nothing else is scanned."""
+        for blob in seal.source.blobs():
+            if self._counts_sealed:
+                self._count(blob)
+            seal.check(blob)
+            if self._is_over():
+                break
+
+    def _count(self, blob: Blob) -> None:
+        if blob.id is None:
+            self.files += 1
+        else:
+            self.blobs += 1
+        self.bytes += len(blob.data)
+        if (self.blobs + self.files) % _PROGRESS_EVERY == 0 and self._progress:
+            self._progress(self.blobs + self.files, self.bytes)
+
+    def _is_over(self) -> bool:
+        if not self._deadline or time.monotonic() <= self._deadline:
+            return False
+        gap = Gap("timeout", "everything after what is counted here", f"stopped after {self._timeout_seconds:g} s")
+        if gap not in self.gaps:
+            self.gaps.append(gap)
+        return True
 
     def _scan(self, blob: Blob) -> None:
         path = blob.place.path if blob.place else None
         matches = self._detector.find(blob.data, path)
+        if matches and _CIPHERTEXT in blob.data:
+            matches = _outside_ciphertext(matches, blob.data)
         if blob.lines is not None:
             matches = list(_renumber(matches, blob.lines))
         if not matches:
@@ -170,7 +240,6 @@ class _Run:
             findings.append(_finding(value, path, chosen, occurrences))
             if chosen.sighting.mark:
                 marks[value, path] = list(dict.fromkeys(o.sighting.mark for o in considered if o.sighting.mark))
-        findings.sort(key=lambda f: (f.path, f.location, f.rule.id, f.fingerprint))
         return findings, marks
 
     def _placed(self) -> Iterator[tuple[_Seen, Place]]:
@@ -271,6 +340,14 @@ def _finding(value: str, path: bytes, chosen: _Occurrence, occurrences: Sequence
     )
 
 
+def _outside_ciphertext(matches: Sequence[Match], data: bytes) -> list[Match]:
+    """Return the matches that are not within what SOPS encrypted: random text has everything in it some day."""
+    from scanner.sops.ciphertext import ciphertext_spans
+
+    spans = list(ciphertext_spans(data))
+    return [m for m in matches if m.reading or not any(s.start <= m.span.start and m.span.end <= s.end for s in spans)]
+
+
 def _renumber(matches: Iterable[Match], lines: Sequence[int]) -> Iterator[Match]:
     """Yield the matches that touch an added line, with the real file's line numbers."""
     for match in matches:
@@ -279,10 +356,3 @@ def _renumber(matches: Iterable[Match], lines: Sequence[int]) -> Iterator[Match]
         if any(number > 0 for number in touched):
             location = here._replace(start_line=abs(touched[0]), end_line=abs(touched[-1]))
             yield match._replace(location=location)
-
-
-def redact(secret: bytes) -> str:
-    """Return what may be shown of a secret: a fifth of it at most, and four characters at most."""
-    text = decode_text(secret)
-    shown = min(4, len(text) // 5)
-    return one_line(text[:shown]) + "*" * min(12, len(text) - shown)

@@ -164,6 +164,7 @@ GAP_KINDS: Final[Mapping[str, tuple[bool, str]]] = {
     "budget": (True, "decoding or unpacking stopped at its budget"),
     "timeout": (True, "the time limit --timeout was reached"),
     "unmerged": (True, "paths with unresolved merge conflicts in the index"),
+    "key": (True, "encrypted files whose MAC no key at hand could check"),
     "rule": (True, "a rule gave up on a piece of content"),
     "archive": (False, "archives and compressed files, whose members are not looked into"),
     "submodule": (False, "submodules, which are repositories of their own"),
@@ -171,9 +172,14 @@ GAP_KINDS: Final[Mapping[str, tuple[bool, str]]] = {
 }
 
 
+# All that ever was; all files of one state; what a change brings.
+Extent = Literal["history", "state", "change"]
+
+
 class Source(Protocol):
     """One way to come by content. `gaps` and `commits` are complete once `blobs` is exhausted."""
 
+    extent: Extent
     gaps: list[Gap]
     commits: int
 

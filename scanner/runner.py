@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from scanner.detect.engine import Detector
     from scanner.detect.prefilter import RuleSet
     from scanner.git.repo import Repository
+    from scanner.seal import Seal
 
+# What the ids of the SOPS checks begin with; rule packs have no such ids.
+SOPS_RULES: Final = "sops-"
 _PROGRESS_SECONDS: Final = 0.2
 _CONFIG_BYTES: Final = 64 * 1024 * 1024
 
@@ -52,10 +55,11 @@ def find_target(path: str, mode: str, environ: Mapping[str, str]) -> Target:
     if not os.path.isdir(path):
         if mode in ("staged", "range"):
             raise ConfigError(f"{path} is not a repository", f"--{mode} needs one")
-        return Target(path, None, os.path.dirname(path) or ".")
+        if mode != "state":
+            return Target(path, None, os.path.dirname(path) or ".")
     from scanner.git.repo import open_repository
 
-    repository = open_repository(path, environ=environ, search=mode in ("staged", "range"))
+    repository = open_repository(path, environ=environ, search=mode in ("staged", "range", "state"))
     if repository is None:
         if mode in ("staged", "range"):
             raise ConfigError(f"{path} is not a git repository", f"--{mode} needs one")
@@ -118,7 +122,8 @@ def load_ruleset(settings: Settings, environ: Mapping[str, str]) -> "RuleSet":
     """Return the rule set of Sealgate's own rules and those of the settings, compiled or from the cache."""
     from scanner.detect.prefilter import load_ruleset as load
 
-    return load(read_packs([builtin_directory(), *settings.rules]), settings.disable, environ)
+    disabled = [rule for rule in settings.disable if not rule.startswith(SOPS_RULES)]
+    return load(read_packs([builtin_directory(), *settings.rules]), disabled, environ)
 
 
 def make_source(options: argparse.Namespace, mode: str, target: Target, settings: Settings) -> Source:
@@ -150,6 +155,30 @@ def make_source(options: argparse.Namespace, mode: str, target: Target, settings
     from scanner.sources.history import HistorySource
 
     return HistorySource(target.repository, settings.max_blob)
+
+
+def make_seal(
+    options: argparse.Namespace, environ: Mapping[str, str], target: Target, settings: Settings, source: Source
+) -> "Seal":
+    """Return the SOPS half: over the source itself, or over the state that a history ends in."""
+    from scanner.seal import Seal
+
+    keyring = None
+    if getattr(options, "mac", False):
+        from scanner.sops.keys import Keyring
+
+        keyring = Keyring(environ)
+    if target.repository is not None and source.extent == "history":
+        from scanner.sources.current import CurrentSource
+
+        source = CurrentSource(target.repository, settings.max_blob)
+    seal = Seal(source, keyring=keyring, scope=getattr(options, "scope", ()), disabled=settings.disable)
+    if target.repository is not None and source.extent == "state":
+        from scanner.sources.current import CurrentSource
+
+        if isinstance(source, CurrentSource):
+            source.select(seal.wants)
+    return seal
 
 
 def _open_diff(name: str) -> BinaryIO:
@@ -187,19 +216,24 @@ def run_scan(
     triage = Triage(time.strftime("%Y-%m-%d", time.gmtime()), settings.allow, baseline)
     detector = load_detector(settings, environ)
     source = make(target, settings) if make else make_source(options, mode, target, settings)
+    only = options.only
+    seal = None if only == "secrets" else make_seal(options, environ, target, settings, source)
+    if seal is not None and only == "sops":
+        seal.find = detector.spans
     scan_options = ScanOptions(
         target=options.target,
         fail_on=cast("Any", settings.fail_on),
         allowed_gaps=frozenset(settings.allow_gap),
         timeout_seconds=settings.timeout,
-        whole=mode == "auto" and target.repository is not None,
+        whole=mode == "auto" and target.repository is not None and not only,
+        secrets=only != "sops",
     )
     progress = _progress(options, environ)
     # Nothing made by a scan refers back to itself, so looking for such cycles finds nothing: 4 % of the time.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        result = scan(source, detector, triage, scan_options, progress)
+        result = scan(source, detector, triage, scan_options, progress=progress, seal=seal)
     finally:
         if collecting:
             gc.enable()

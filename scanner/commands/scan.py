@@ -32,7 +32,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--diff", metavar="FILE|-", help="the added lines of a unified diff")
     mode.add_argument("--stdin", action="store_true", help="standard input as one file")
     what.add_argument("--name", metavar="PATH", help="the path that --stdin stands for")
-    what.add_argument("--only", choices=("secrets",), help="one family of checks")
     what.add_argument("--max-blob", metavar="SIZE", help="leave out, and report, content larger than this (default: 128M)")
     add_common_options(parser)
 
@@ -40,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options on findings, reports and settings that every scanning command has."""
     how = parser.add_argument_group("findings and reports")
+    how.add_argument("--only", choices=("secrets", "sops"), help="one of the two families of checks")
     how.add_argument(
         "--report",
         action="append",

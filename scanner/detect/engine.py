@@ -14,6 +14,7 @@ from scanner.detect.decode import MAX_DEPTH, decode, encoding_name, find_runs, t
 from scanner.detect.expression import Expression, Expressions
 from scanner.detect.prefilter import RuleSet
 from scanner.detect.rules import Rule
+from scanner.lines import Lines
 from scanner.model import CONFIDENCES, Confidence, Gap, Location, Secret, Span
 
 # What the judge sees before and after a value.
@@ -93,6 +94,10 @@ class Detector:
         self._path, self._left_out = path, frozenset() if path is None else None
         return self._find(data, 0)
 
+    def spans(self, data: bytes, path: bytes) -> list[Span]:
+        """Return where secrets stand in a file, of those that are worth a look (medium and above)."""
+        return [match.span for match in self.find(data, path) if match.value.confidence != "low" and not match.reading]
+
     def _find(self, data: bytes, depth: int) -> list[Match]:
         matches = self._read(data, depth, ())
         decoded, encoding = transcode(data)
@@ -111,7 +116,7 @@ class Detector:
 
     def _decode(self, data: bytes, encoded: Iterable[Candidate], depth: int, outer: tuple[str, ...]) -> Iterator[Match]:
         """Yield the matches within encoded runs, each at the place of its run."""
-        lines = _Lines(data)
+        lines = Lines(data)
         for run in find_runs(data, encoded):
             text = data[run.start : run.end]
             span = Span(run.start, run.end)
@@ -166,7 +171,7 @@ class Detector:
                 found[start + begin, stop + begin, index] = value
         if not found:
             return []
-        lines = _Lines(data)
+        lines = Lines(data)
         return [
             Match(value, Span(start, end), lines.locate(start, end), decoded_from)
             for (start, end, _), value in sorted(found.items(), key=_by_place)
@@ -250,34 +255,6 @@ def _by_span(match: Match) -> Span:
 
 def _by_place(item: tuple[tuple[int, int, int], Judgement]) -> tuple[int, int, int]:
     return item[0]
-
-
-class _Lines:
-    """Offsets to lines and columns; offsets come in ascending order mostly, so counting goes on from the last."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._offset = 0
-        self._line = 1
-
-    def locate(self, start: int, end: int) -> Location:
-        """Return the location of a span of at least one byte."""
-        line, column = self._position(start)
-        value = self._data[start:end]
-        if value.isascii() and b"\n" not in value:
-            return Location(line, column, line, column + len(value))
-        return Location(line, column, *self._position(end))
-
-    def _position(self, offset: int) -> tuple[int, int]:
-        if offset < self._offset:
-            self._line -= self._data.count(b"\n", offset, self._offset)
-        else:
-            self._line += self._data.count(b"\n", self._offset, offset)
-        self._offset = offset
-        begin = self._data.rfind(b"\n", 0, offset) + 1
-        text = self._data[begin:offset].decode("utf-8", "replace")
-        # A byte order mark is not a character of the first line.
-        return self._line, len(text) + 1 - (begin == 0 and text.startswith("\ufeff"))
 
 
 def resolve(matches: Sequence[Match]) -> list[Match]:

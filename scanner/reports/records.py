@@ -95,6 +95,7 @@ def _why(finding: Finding, result: ScanResult) -> dict[str, object]:
         "excerpt": finding.excerpt,
         "rule_name": finding.rule.name,
         "help": finding.rule.help,
+        "remedy": finding.remedy,
     }
 
 

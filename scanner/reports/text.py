@@ -124,7 +124,9 @@ def _value(finding: Finding, options: ReportOptions) -> str:
 
 def _advice(finding: Finding, *, with_help: bool) -> Iterator[str]:
     yield f"  why: {log_safe(finding.reason)}"
-    if with_help:
+    if finding.remedy:
+        yield f"  do:  {log_safe(finding.remedy)}"
+    elif with_help:
         yield f"  do:  {log_safe(finding.rule.help)}"
         yield from (f"  see: {log_safe(reference)}" for reference in finding.rule.references[:1])
     yield f"  id:  {log_safe(finding.fingerprint)}"

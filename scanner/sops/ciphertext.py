@@ -20,8 +20,8 @@ _FORM: Final = (
 _TEXT: Final = re.compile(_FORM)
 _BYTES: Final = re.compile(_FORM.encode())
 _MARKER: Final = b"ENC[AES256_GCM,"
-# Chance that random bytes are all printable: (95/256)^12 is below 1 in 100,000, and one value in a file is enough.
-_PRINTABLE_BYTES: Final = 12
+# Chance that so many random bytes are all printable: (95/256)^12, below 1 in 100,000.
+READABLE_BYTES: Final = 12
 
 
 class Ciphertext(NamedTuple):
@@ -42,13 +42,16 @@ def parse_ciphertext(text: str) -> Ciphertext | None:
     return Ciphertext(data, iv, tag, found["type"])
 
 
-def doubt(value: Ciphertext) -> str:
-    """Return why SOPS cannot have written this well-formed value, or nothing."""
+def doubt(value: Ciphertext, readable_bytes: int = READABLE_BYTES) -> str:
+    """Return why SOPS cannot have written this well-formed value, or nothing.
+
+    `readable_bytes` of printable data are no chance any more; one more byte makes it e times less likely, about.
+    """
     if value.type == "bool" and len(value.data) not in (4, 5):
         return "a bool is encrypted as four or five bytes (True, False)"
     if len(set(value.iv)) == 1 or len(set(value.tag)) == 1:
         return "its nonce or tag is one byte over and over"
-    if len(value.data) >= _PRINTABLE_BYTES and all(0x20 <= byte < 0x7F for byte in value.data):
+    if len(value.data) >= readable_bytes and all(0x20 <= byte < 0x7F for byte in value.data):
         return "its data is readable text in base64"
     return ""
 

@@ -10,7 +10,7 @@ from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, Chan
 from scanner.git.objects import missing, read_objects
 from scanner.git.repo import Repository, is_id
 from scanner.git.trace import Commit, parse_commit, provenance_of
-from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
+from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
 from scanner.sources.beside import beside_in_commit
 
 _DIFF_TREE: Final = ("diff-tree", "--stdin", "-r", "--root", "-c", "--combined-all-paths", *RAW_OPTIONS)
@@ -26,6 +26,8 @@ class _Entry(NamedTuple):
 
 class RangeSource:
     """`A..B`, `A...B` (from the merge base), or one commit; of a merge what differs from all parents."""
+
+    extent: Extent = "change"
 
     def __init__(self, repo: Repository, spec: str, max_blob: int) -> None:
         self.gaps: list[Gap] = []

@@ -14,7 +14,7 @@ from scanner.git.changes import LINK, RAW_OPTIONS, SUBMODULE, parse_change
 from scanner.git.objects import read_objects
 from scanner.git.repo import Repository
 from scanner.git.trace import parse_commit, provenance_of
-from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
+from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
 from scanner.sources.beside import is_called, read_named
 from scanner.sources.files import list_worktree, read_worktree_file, submodule
 
@@ -41,14 +41,15 @@ class _Past(NamedTuple):
 class CurrentSource:
     """The files of `revision` (HEAD if it is empty); of HEAD also what the working tree has otherwise.
 
-    `wanted`, where it is set, says whether a path is of interest; others are not read. `history` says
-    whether `earlier` may walk the commits before.
+    `history` says whether `earlier` may walk the commits before.
     """
+
+    extent: Extent = "state"
 
     def __init__(self, repo: Repository, max_blob: int, revision: str = "", *, history: bool = True) -> None:
         self.gaps: list[Gap] = []
         self.commits = 0
-        self.wanted: Callable[[bytes], bool] | None = None
+        self._wanted: Callable[[bytes], bool] | None = None
         self._repo = repo
         self._max_blob = max_blob
         self._history = history
@@ -72,6 +73,10 @@ class CurrentSource:
                 yield Blob(data, object_id, Place(entry.path, here, entry.mode == LINK))
         if self._repo.worktree is not None and not self._revision:
             yield from self._worktree({entry.path: entry.id for entry in self._listed()})
+
+    def select(self, wanted: Callable[[bytes], bool]) -> None:
+        """Read no files but those at such paths."""
+        self._wanted = wanted
 
     def previous(self, blob: Blob) -> Iterator[bytes]:
         """Yield nothing: a state replaces nothing."""
@@ -136,7 +141,7 @@ class CurrentSource:
         return self._entries
 
     def _is_wanted(self, path: bytes) -> bool:
-        return self.wanted is None or self.wanted(path)
+        return self._wanted is None or self._wanted(path)
 
     def _worktree(self, committed: Mapping[bytes, str]) -> Iterator[Blob]:
         for file in list_worktree(self._repo, []):

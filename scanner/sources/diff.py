@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from scanner.display import decode_path, human_size
 from scanner.errors import ConfigError
-from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
+from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
 
 _HUNK: Final = re.compile(rb"^(@@+)((?: -\d+(?:,\d+)?)+) \+(\d+)(?:,(\d+))? @@+")
 _OLD_COUNT: Final = re.compile(rb"-\d+(?:,(\d+))?")
@@ -75,6 +75,8 @@ class _File:
 
 class DiffSource:
     """The new side of a unified diff; each hunk is a blob, its context lines there to be read, not reported."""
+
+    extent: Extent = "change"
 
     def __init__(self, stream: BinaryIO, max_blob: int) -> None:
         self.gaps: list[Gap] = []

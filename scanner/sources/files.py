@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, NamedTuple
 from scanner.display import decode_path, human_size
 from scanner.errors import ConfigError
 from scanner.git.repo import Repository
-from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
+from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
 
 _OPEN_FLAGS: Final = (
     os.O_RDONLY
@@ -27,6 +27,8 @@ _CHUNK_BYTES: Final = 1 << 20
 
 class FileSource:
     """A directory with everything under it, or one file; `path` as the user gave it."""
+
+    extent: Extent = "state"
 
     def __init__(self, path: str, max_blob: int) -> None:
         self.gaps: list[Gap] = []
@@ -98,6 +100,8 @@ class FileSource:
 class StreamSource:
     """One stream, such as standard input; `name` stands for its path."""
 
+    extent: Extent = "change"
+
     def __init__(self, stream: BinaryIO, name: bytes, max_blob: int) -> None:
         self.gaps: list[Gap] = []
         self.commits = 0
@@ -133,6 +137,8 @@ class StreamSource:
 
 class WorktreeSource:
     """A repository's working tree as it is on disk: tracked files, and untracked ones not ignored."""
+
+    extent: Extent = "state"
 
     def __init__(self, repo: Repository, max_blob: int) -> None:
         self.gaps: list[Gap] = []

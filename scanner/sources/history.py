@@ -9,7 +9,7 @@ from scanner.display import decode_path, plural
 from scanner.git.objects import list_objects, missing, oversize, read_objects
 from scanner.git.repo import Repository
 from scanner.git.trace import Graph
-from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
+from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
 from scanner.sources.files import list_worktree, read_worktree_file, submodule
 
 # So many missing objects are named one by one; of more, a person wants the number.
@@ -22,6 +22,8 @@ class HistorySource:
     Blobs come without a place (`trace` tells it), the texts of commits and tags with theirs. Where
     there is a working tree, files whose content git does not have follow.
     """
+
+    extent: Extent = "history"
 
     def __init__(self, repo: Repository, max_blob: int) -> None:
         self.gaps: list[Gap] = []

@@ -13,7 +13,7 @@ from scanner.errors import SourceError
 from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, Change, parse_change
 from scanner.git.objects import read_objects
 from scanner.git.repo import Repository
-from scanner.model import Beside, Blob, Gap, Place, Provenance, Version
+from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
 from scanner.sources.beside import beside_in_index
 
 
@@ -23,6 +23,8 @@ class StagedSource:
     `merged` are the commits being merged; None asks the repository, which does not know them yet while
     `git merge` runs its pre-merge-commit hook.
     """
+
+    extent: Extent = "change"
 
     def __init__(self, repo: Repository, max_blob: int, merged: Sequence[str] | None = None) -> None:
         self.gaps: list[Gap] = []

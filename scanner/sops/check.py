@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One file of a tree: must it be encrypted, and is it?
+
+What carries SOPS metadata is verified, whatever rule there is. Of the rest a creation rule demands encryption where
+it singles the file out by its path. A rule for everything (no `path_regex`, or one like Flux's `.*.yaml`) only says how
+to encrypt what is secret: under it, and under none, a file is a violation if its content bears secrets.
+"""
+
+import os
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from scanner.model import Span
+from scanner.sops.bearing import may_bear, secret_bearing
+from scanner.sops.content import Content
+from scanner.sops.coverage import FindSecrets, exposed
+from scanner.sops.policy import CreationRule
+from scanner.sops.rules import Problem
+from scanner.sops.sealed import sealed_otherwise
+from scanner.sops.stores import read
+from scanner.sops.stores.sniff import has_metadata, store_of
+from scanner.sops.verify import PublicKeys, not_encrypted, read_encrypted, verify_content
+
+if TYPE_CHECKING:
+    from scanner.sops.keys import Keyring
+
+CONFIGURATIONS: Final = (b".sops.yaml", b".sops.yml")
+# What a text that only speaks of SOPS will not have all of.
+_MARKS: Final = (b"sops", b"ENC[AES256_GCM,", b"lastmodified", b"mac")
+_PROSE: Final = (b".md", b".rst", b".adoc", b".txt")
+
+
+class Outcome(NamedTuple):
+    """What was found; `unproven` tells why the MAC could not be checked, where that was asked for."""
+
+    problems: list[Problem]
+    unproven: str = ""
+    content: Content | None = None
+
+
+def is_of_interest(path: bytes, data: bytes) -> bool:
+    """Whether a file that no rule covers may concern SOPS at all; cheap, as it is asked of every file."""
+    return has_metadata(data) or may_bear(path, data)
+
+
+class Help(NamedTuple):
+    """What a check may be given: keys of others, keys to decrypt with, and the secret detector."""
+
+    public_keys: PublicKeys = MappingProxyType({})
+    keyring: "Keyring | None" = None
+    find: FindSecrets | None = None
+
+
+def check_file(data: bytes, path: bytes, rule: CreationRule | None, given: Help) -> Outcome:
+    """Return the problems of one file; `rule` is the creation rule that governs its path."""
+    if not data.strip(b" \t\r\n\0\xef\xbb\xbf"):
+        return Outcome([])
+    content = read_encrypted(path, data)
+    if content is not None:
+        return _verified(content, data, path, rule, given)
+    if path.rpartition(b"/")[2] in CONFIGURATIONS or sealed_otherwise(data):
+        return Outcome([])
+    content = read(store_of(path, data), data)
+    broken = [problem for problem in content.problems if problem.rule == "sops-malformed"]
+    if rule is not None and rule.specific and (broken or _is_demanded(content, rule)):
+        if broken:
+            reason = f"creation rule {rule.number} covers it; it cannot be read, and is not encrypted: {broken[0].reason}"
+            return Outcome([broken[0]._replace(reason=reason)])
+        return Outcome([not_encrypted(data, rule)])
+    if broken and all(mark in data for mark in _MARKS) and not path.endswith(_PROSE):
+        return Outcome(broken[:1])
+    return Outcome(secret_bearing(path, data) if may_bear(path, data) else [])
+
+
+def check_link(target: bytes, path: bytes, rule: CreationRule | None) -> list[Problem]:
+    """Return the problem of a symbolic link in the place of a file that must be encrypted."""
+    if rule is None or not rule.specific:
+        return []
+    inside = os.path.normpath(os.path.join(b"/", os.path.dirname(path), target))
+    climbs = os.path.normpath(os.path.join(os.path.dirname(path), target)).startswith(b"..")
+    if not target.startswith(b"/") and not climbs and inside:
+        return []
+    reason = f"creation rule {rule.number} covers it, and it is a link to something outside of the repository"
+    return [Problem("sops-link", reason, Span(0, len(target)), confidence="medium", remedy="put the encrypted file itself here")]
+
+
+def _verified(content: Content, data: bytes, path: bytes, rule: CreationRule | None, given: Help) -> Outcome:
+    public_keys, keyring, find = given
+    if keyring is None:
+        return Outcome(verify_content(content, data, path, rule, public_keys=public_keys, find=find), "", content)
+    from scanner.sops.keys import NoKey
+
+    try:
+        found = verify_content(content, data, path, rule, public_keys=public_keys, keyring=keyring, find=find)
+    except NoKey as error:
+        found = verify_content(content, data, path, rule, public_keys=public_keys, find=find)
+        return Outcome(found, str(error), content)
+    return Outcome(found, "", content)
+
+
+def _is_demanded(content: Content, rule: CreationRule) -> bool:
+    """Whether the rule means this file, and not only the secrets among files like it.
+
+    A rule that encrypts some keys only (Flux: `^(data|stringData)$`) leaves all manifests in clear that are no Secret,
+    a ConfigMap's `data` too.
+    """
+    if rule.selector is None or not rule.selector.kind.startswith("encrypted_") or content.store not in ("yaml", "json"):
+        return not _is_kustomization(content)
+    kinds = {item.scalar.text for item in content.items if item.kind == "value" and item.path in _KINDS}
+    if not kinds:
+        return True
+    return "Secret" in kinds and exposed(content, rule.selector) is not None
+
+
+# Of a manifest, and of those in a `kind: List`.
+_KINDS: Final = (("kind",), ("items", "kind"))
+
+
+def _is_kustomization(content: Content) -> bool:
+    """Kustomize reads its own file in clear text only; secrets in it are found by content."""
+    return any(
+        item.kind == "value" and item.path == ("kind",) and item.scalar.text == "Kustomization" for item in content.items
+    )

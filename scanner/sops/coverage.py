@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The items of an encrypted file, one by one: ciphertext that SOPS can have written, or clear by the file's own selector.
+
+What the selector leaves in clear is judged once more: a password under a key that nobody thought of is the most
+usual way in which an encrypted file leaks.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from scanner.model import Secret, Span
+from scanner.sops.ciphertext import READABLE_BYTES, Ciphertext, doubt, parse_ciphertext
+from scanner.sops.content import Content, Item
+from scanner.sops.likely import looks_secret, pairs
+from scanner.sops.policy import Selector
+from scanner.sops.rules import Problem
+from scanner.sops.selector import selects
+
+# Where the secret detector finds something in a file at this path.
+FindSecrets = Callable[[bytes, bytes], Sequence[Span]]
+
+_EDIT: Final = "sops edit {file}, and take out or set again what is in clear; sops encrypts it on saving"
+_TOKEN_LENGTH: Final = 16
+
+
+def cover(content: Content, selector: Selector, found: Sequence[Span] = ()) -> list[Problem]:
+    """Return what is wrong with the items; `found` is where the secret detector saw something."""
+    encrypted = selects(content.items, selector)
+    checker = _Checker(content.items, found)
+    problems: list[Problem] = []
+    hidden = 0
+    clear: Item | None = None
+    for item, must in zip(content.items, encrypted, strict=True):
+        if item.kind == "value":
+            problems += checker.value(item, must=must)
+            if not _is_empty(item):
+                hidden += must
+                clear = clear or (None if must else item)
+        elif item.kind == "comment":
+            problems += checker.comment(item, must=must)
+    if clear is not None and not hidden:
+        reason = f"{selector.kind} {_quoted(selector.value)} matches nothing here: the whole file is in clear text"
+        remedy = "mend the selector in .sops.yaml, then: sops decrypt -i {file} && sops encrypt -i {file}"
+        problems.append(Problem("sops-selector", reason, clear.scalar.span, "matches nothing", remedy=remedy))
+    return problems
+
+
+def exposed(content: Content, selector: Selector) -> Item | None:
+    """Return the first value in clear text that this selector would have encrypted."""
+    for item, must in zip(content.items, selects(content.items, selector), strict=True):
+        if must and item.kind == "value" and not _is_empty(item) and parse_ciphertext(item.scalar.text) is None:
+            return item
+    return None
+
+
+def leaf_name(path: Sequence[str]) -> str:
+    """Return a leaf's path for people; a key that could be a secret itself is cut."""
+    return ".".join(f"{part[:4]}…" if _is_opaque(part) else part for part in path) or "the top level"
+
+
+class _Checker:
+    """Remembers what recurs from value to value."""
+
+    def __init__(self, items: Sequence[Item], found: Sequence[Span]) -> None:
+        values = sum(item.kind == "value" for item in items)
+        # Each value may be readable by chance: the more there are, the longer it must be to be no chance.
+        self._readable = READABLE_BYTES + math.ceil(math.log(max(1, values)))
+        self._nonces: dict[bytes, bytes] = {}
+        self._found = sorted(found)
+
+    def value(self, item: Item, *, must: bool) -> Iterator[Problem]:
+        """Yield what is wrong with a value."""
+        text, span = item.scalar.text, item.scalar.span
+        name = leaf_name(item.path)
+        if _is_empty(item):
+            yield from self._key(item, name)
+            return
+        value = parse_ciphertext(text) if text.startswith("ENC[") else None
+        if value is not None:
+            yield from self._ciphertext(value, item, name, "value")
+            if not must:
+                reason = f"{name} is encrypted, and the file's own selector leaves it out: SOPS would not decrypt it"
+                yield Problem("sops-selector", reason, span, name, remedy=_REENCRYPT)
+        elif "ENC[" in text.upper():
+            reason = f"{name} looks encrypted and is not what SOPS writes: other text, or parts of wrong lengths"
+            yield Problem("sops-fake-ciphertext", reason, span, name, Secret(text.encode()), remedy=_EDIT)
+        elif must:
+            reason = f"{name} must be encrypted and is in clear text"
+            yield Problem("sops-clear-value", reason, span, name, Secret(text.encode()), remedy=_EDIT)
+        else:
+            yield from self._left_clear(item, name)
+
+    def comment(self, item: Item, *, must: bool) -> Iterator[Problem]:
+        """Yield what is wrong with a comment."""
+        text, span = item.scalar.text.strip(), item.scalar.span
+        if not text:
+            return
+        where = f"a comment in {leaf_name(item.path)}" if item.path else "a comment"
+        value = parse_ciphertext(text)
+        if value is not None:
+            yield from self._ciphertext(value, item, where, "comment")
+        elif must:
+            yield Problem(
+                "sops-clear-comment", f"{where} is in clear text", span, where, Secret(text.encode()), remedy=_EDIT
+            )
+        else:
+            why = looks_secret("", text) or next((why for p in pairs(text) if (why := looks_secret(p.key, p.value))), "")
+            if why or self._detected(span):
+                reason = f"{where} stays in clear text by the selector and holds a secret: {why or 'the detector knows it'}"
+                yield Problem("sops-clear-comment", reason, span, where, Secret(text.encode()), remedy=_EDIT)
+
+    def _ciphertext(self, value: Ciphertext, item: Item, name: str, kind: str) -> Iterator[Problem]:
+        why = doubt(value, self._readable)
+        if not why and (value.type == "comment") != (kind == "comment"):
+            why = f"it is a {kind} with the type {value.type}"
+        if not why and self._nonces.setdefault(value.iv, value.data) != value.data:
+            why = "another value has the same nonce"
+        if why:
+            yield Problem("sops-fake-ciphertext", f"SOPS cannot have written {name}: {why}", item.scalar.span, name, remedy=_EDIT)
+
+    def _left_clear(self, item: Item, name: str) -> Iterator[Problem]:
+        key = next((part for part in reversed(item.path)), "")
+        why = looks_secret(key, item.scalar.text)
+        if not why and self._detected(item.scalar.span):
+            why = "the detector knows it"
+        if why:
+            reason = f"{name} stays in clear text by the selector and holds a secret: {why}"
+            yield Problem(
+                "sops-clear-secret", reason, item.scalar.span, name, Secret(item.scalar.text.encode()), remedy=_WIDEN
+            )
+
+    def _key(self, item: Item, name: str) -> Iterator[Problem]:
+        """A key is clear by design, and under an empty value there is nothing that would need it."""
+        if item.path and _is_opaque(item.path[-1]):
+            reason = f"{name} is an empty value under a key that looks like a secret: keys are never encrypted"
+            yield Problem("sops-hidden-text", reason, item.scalar.span, name, remedy="keep secrets in values: sops edit {file}")
+
+    def _detected(self, span: Span) -> bool:
+        return any(other.start < span.end and span.start < other.end for other in self._found)
+
+
+_REENCRYPT: Final = "sops decrypt -i {file} && sops encrypt -i {file}"
+_WIDEN: Final = "widen the selector in .sops.yaml, then: sops decrypt -i {file} && sops encrypt -i {file}; rotate the secret"
+
+
+def _is_empty(item: Item) -> bool:
+    return item.scalar.text == "" or item.scalar.type == "null"
+
+
+def _is_opaque(key: str) -> bool:
+    """Whether nobody would call a setting so: long, of letters and digits, without words."""
+    if len(key) < _TOKEN_LENGTH or not any(map(str.isdigit, key)) or not any(map(str.isalpha, key)):
+        return False
+    return bool(looks_secret("token", key)) and " " not in key
+
+
+def _quoted(text: str) -> str:
+    return f"'{text[:60]}'"
