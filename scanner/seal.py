@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from scanner.sops.rules import Problem
 
 CONFIGURATIONS: Final = (b".sops.yaml", b".sops.yml")
+# Kustomize, which makes Secrets of files that it names.
+_KUSTOMIZATIONS: Final = (b"kustomization.yaml", b"kustomization.yml", b"Kustomization")
 _KEY_FILES: Final = (b"*.asc", b"*.gpg", b"*.pgp")
 _NOTHING: Final = Secret(b"")
 # Sources, media and the like: read where a rule covers them; else nothing in them would be for SOPS to encrypt.
@@ -75,6 +77,7 @@ class Seal:
         self._files: Mapping[bytes, bytes] = {}
         self._configurations: dict[bytes, tuple[Blob, Place]] = {}
         self._governing: set[bytes] = set()
+        self._generated: set[bytes] = set()
         self._paths: list[bytes] = []
         self._latest: dict[bytes, int] = {}
         self._sightings: list[_Sighting] = []
@@ -107,7 +110,7 @@ class Seal:
             from scanner.sops.check import check_link
 
             self._add(check_link(blob.data, path, rule), blob.data, blob.id, place)
-        elif rule is not None or may_matter(path, blob.data):
+        elif rule is not None or self._prefix + path in self._generated or may_matter(path, blob.data):
             self._check_content(blob, place, rule)
 
     def findings(self) -> list[tuple[Finding, list[Mark]]]:
@@ -132,16 +135,23 @@ class Seal:
     def _load(self) -> "dict[bytes, Policy]":
         """Return the configurations by path; they are asked for once, when there is content to check."""
         if self._policies is None:
-            beside = self.source.beside(CONFIGURATIONS)
-            self._prefix, self._files = beside
+            self._prefix, self._files = self.source.beside((*CONFIGURATIONS, *_KUSTOMIZATIONS))
             self._policies = {}
-            if beside.files:
-                from scanner.sops.policy import load_policy
-
-                self._policies = {
-                    path: load_policy(data, path) for path, data in beside.files.items() if path.endswith(b".sops.yaml")
-                }
+            if self._files:
+                self._read_beside()
         return self._policies
+
+    def _read_beside(self) -> None:
+        from scanner.sops.bearing import secret_generator_sources
+        from scanner.sops.policy import load_policy
+
+        assert self._policies is not None
+        for path, data in self._files.items():
+            name = path.rpartition(b"/")[2]
+            if name in _KUSTOMIZATIONS:
+                self._generated.update(secret_generator_sources(path, data))
+            elif name == CONFIGURATIONS[0]:
+                self._policies[path] = load_policy(data, path)
 
     def _rule(self, path: bytes) -> "CreationRule | None":
         policies = self._load()
@@ -159,7 +169,8 @@ class Seal:
         from scanner.sops.check import Help, check_file
 
         given = Help(self._public_keys, self._keyring, self.find)
-        outcome = check_file(blob.data, place.path, rule, given)
+        is_source = self._prefix + place.path in self._generated
+        outcome = check_file(blob.data, place.path, rule, given, is_source=is_source)
         self._add(outcome.problems, blob.data, blob.id, place)
         if outcome.unproven:
             self.gaps.append(Gap("key", decode_path(place.path), outcome.unproven))

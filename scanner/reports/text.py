@@ -112,8 +112,8 @@ def _heading(group: _Group, result: ScanResult, options: ReportOptions) -> str:
     rule = group.head.rule
     severity = _paint(rule.severity.upper(), _SEVERITY_COLORS[rule.severity], options)
     name = _paint(log_safe(rule.name), _BOLD, options)
-    verdict = "" if result.fails(group.head) else "  (does not fail the gate)"
-    return f"{severity} {group.head.confidence}  {name}  {_value(group.head, options)}{verdict}"
+    verdict = "" if result.fails(group.head) else "(does not fail the gate)"
+    return "  ".join(filter(None, (f"{severity} {group.head.confidence}", name, _value(group.head, options), verdict)))
 
 
 def _value(finding: Finding, options: ReportOptions) -> str:

@@ -11,12 +11,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.model import Span
+from scanner.sops.bearers.sealed import is_sealed
 from scanner.sops.bearing import may_bear, secret_bearing
 from scanner.sops.content import Content
 from scanner.sops.coverage import FindSecrets, exposed
 from scanner.sops.policy import CreationRule
 from scanner.sops.rules import Problem
-from scanner.sops.sealed import sealed_otherwise
 from scanner.sops.stores import read
 from scanner.sops.stores.sniff import has_metadata, store_of
 from scanner.sops.verify import PublicKeys, not_encrypted, read_encrypted, verify_content
@@ -51,14 +51,19 @@ class Help(NamedTuple):
     find: FindSecrets | None = None
 
 
-def check_file(data: bytes, path: bytes, rule: CreationRule | None, given: Help) -> Outcome:
-    """Return the problems of one file; `rule` is the creation rule that governs its path."""
+def check_file(
+    data: bytes, path: bytes, rule: CreationRule | None, given: Help, *, is_source: bool = False
+) -> Outcome:
+    """Return the problems of one file; `rule` is the creation rule that governs its path.
+
+    `is_source` says that a kustomization makes a Secret of the file.
+    """
     if not data.strip(b" \t\r\n\0\xef\xbb\xbf"):
         return Outcome([])
     content = read_encrypted(path, data)
     if content is not None:
         return _verified(content, data, path, rule, given)
-    if path.rpartition(b"/")[2] in CONFIGURATIONS or sealed_otherwise(data):
+    if path.rpartition(b"/")[2] in CONFIGURATIONS or is_sealed(data):
         return Outcome([])
     content = read(store_of(path, data), data)
     broken = [problem for problem in content.problems if problem.rule == "sops-malformed"]
@@ -69,7 +74,9 @@ def check_file(data: bytes, path: bytes, rule: CreationRule | None, given: Help)
         return Outcome([not_encrypted(data, rule)])
     if broken and all(mark in data for mark in _MARKS) and not path.endswith(_PROSE):
         return Outcome(broken[:1])
-    return Outcome(secret_bearing(path, data) if may_bear(path, data) else [])
+    if is_source or may_bear(path, data):
+        return Outcome(secret_bearing(path, data, is_source=is_source))
+    return Outcome([])
 
 
 def check_link(target: bytes, path: bytes, rule: CreationRule | None) -> list[Problem]:

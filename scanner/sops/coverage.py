@@ -39,7 +39,7 @@ def cover(content: Content, selector: Selector, found: Sequence[Span] = ()) -> l
                 clear = clear or (None if must else item)
         elif item.kind == "comment":
             problems += checker.comment(item, must=must)
-    if clear is not None and not hidden:
+    if clear is not None and not hidden and not _names_empty(content.items, selector):
         reason = f"{selector.kind} {_quoted(selector.value)} matches nothing here: the whole file is in clear text"
         remedy = "mend the selector in .sops.yaml, then: sops decrypt -i {file} && sops encrypt -i {file}"
         problems.append(Problem("sops-selector", reason, clear.scalar.span, "matches nothing", remedy=remedy))
@@ -57,6 +57,13 @@ def exposed(content: Content, selector: Selector) -> Item | None:
 def leaf_name(path: Sequence[str]) -> str:
     """Return a leaf's path for people; a key that could be a secret itself is cut."""
     return ".".join(f"{part[:4]}…" if _is_opaque(part) else part for part in path) or "the top level"
+
+
+def _names_empty(items: Sequence[Item], selector: Selector) -> bool:
+    """Whether the selector names something that has no value yet: it is no selector for nothing."""
+    empty = [item for item in items if item.kind == "open" or (item.kind == "value" and _is_empty(item))]
+    filled = [Item("value", item.path, item.scalar._replace(text="x", type="str")) for item in empty]
+    return any(selects(filled, selector))
 
 
 class _Checker:
