@@ -300,7 +300,7 @@ class _Reader:
             if not isinstance(value, Scalar) or not _CONTEXT.fullmatch(key.text) or not _CONTEXT.fullmatch(value.text):
                 break
             pairs.append((key.text, value.text))
-        if not isinstance(node, MapNode) or len(pairs) != len(node.entries):
+        if not isinstance(node, MapNode) or len(dict(pairs)) != len(node.entries):
             self._say(f"{where}.context", "`context` is not a map of names and plain values", node)
         return ",".join(f"{name}:{value}" for name, value in sorted(pairs))
 

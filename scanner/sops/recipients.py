@@ -19,6 +19,8 @@ _UPDATE: Final = "sops updatekeys -y {file}"
 # A recipient that goes has read the data key: only a new one shuts it out.
 _UPDATE_AND_ROTATE: Final = "sops updatekeys -y {file} && sops rotate -i {file}"
 _ROTATE: Final = "sops rotate -i {file}"
+# `updatekeys` and `rotate` keep the threshold of the file (measured with 3.11; the TODO in updatekeys.go says so too).
+_AGAIN: Final = "sops decrypt -i {file} && sops encrypt -i {file}"
 _LONG_ID: Final = 16
 _FINGERPRINT_V4: Final = 40
 
@@ -86,10 +88,7 @@ def _threshold(metadata: Metadata, rule: CreationRule) -> Iterator[Problem]:
     found = metadata.threshold or len(metadata.groups)
     if found != demanded:
         reason = f"{found} of the groups together can decrypt, and creation rule {rule.number} demands {demanded}"
-        # `updatekeys` takes over the rule's recipients and keeps the file's threshold, unless it is told one; and what
-        # was split before can still be put together from as few shares as then.
-        remedy = f"sops updatekeys -y --shamir-secret-sharing-threshold {demanded} {{file}} && sops rotate -i {{file}}"
-        yield Problem("sops-recipients", reason, metadata.span, "shamir_threshold", remedy=remedy)
+        yield Problem("sops-recipients", reason, metadata.span, "shamir_threshold", remedy=_AGAIN)
 
 
 def _canonical(recipient: Recipient) -> Recipient:

@@ -151,7 +151,7 @@ def test_kms_has_roles_contexts_and_profiles() -> None:
         assert problems == []
         assert metadata is not None
         assert metadata.groups[0][0].recipient.id == id_
-    for context in ("text", ["a"], {"a": {"b": "c"}}, {"a\n": "b"}, {"a": "b\nc"}, {"a": ""}):
+    for context in ("text", ["a"], {"a": {"b": "c"}}, {"a\n": "b"}, {"a": "b\nc"}, {"a": ""}, Pairs(("a", "b"), ("a", "b"))):
         assert found(with_(kms=[RECIPIENTS["kms"][0] | {"context": context}])) == [("sops-metadata", "sops.kms[0].context")]
 
 
