@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 CONFIGURATIONS: Final = (b".sops.yaml", b".sops.yml")
 # What a text that only speaks of SOPS will not have all of.
 _MARKS: Final = (b"sops", b"ENC[AES256_GCM,", b"lastmodified", b"mac")
-_PROSE: Final = (b".md", b".rst", b".adoc", b".txt")
 
 
 class Outcome(NamedTuple):
@@ -72,7 +71,9 @@ def check_file(
             reason = f"creation rule {rule.number} covers it; it cannot be read, and is not encrypted: {broken[0].reason}"
             return Outcome([broken[0]._replace(reason=reason)])
         return Outcome([not_encrypted(data, rule)])
-    if broken and all(mark in data for mark in _MARKS) and not path.endswith(_PROSE):
+    # Texts and programs that speak of SOPS are of no store but the binary one, which is JSON.
+    is_damaged = broken and (content.store != "binary" or data.lstrip()[:1] == b"{")
+    if is_damaged and all(mark in data for mark in _MARKS):
         return Outcome(broken[:1])
     if is_source or may_bear(path, data):
         return Outcome(secret_bearing(path, data, is_source=is_source))
