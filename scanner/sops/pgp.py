@@ -23,7 +23,8 @@ _ENCRYPTED: Final = frozenset({_SEIPD, 20})
 _DATA_BYTES: Final = range(64, 513)
 _PUBLIC_BEGIN: Final = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _PUBLIC_END: Final = b"-----END PGP PUBLIC KEY BLOCK-----"
-_MAX_PUBLIC_BYTES: Final = 4_000_000
+# Some hundred keys, or one with photographs.
+_MAX_PUBLIC_BYTES: Final = 1_000_000
 # Armor headers that gpg 1 and 2.0 and GPG Suite wrote by themselves. SOPS wants none (GnuPG 2.1 and go-crypto write
 # none), and any other text there is a note that nothing encrypts.
 _USUAL_HEADER: Final = re.compile(

@@ -170,7 +170,10 @@ def test_what_sops_wraps_without_gpg_passes(sops_maker: SopsMaker, tmp_path: Pat
     if reason := missing("gpg"):
         pytest.skip(reason)
     name = "rsa@example.org"
-    sops_maker.gpg("--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "", "--quick-gen-key", name, "default", "default", "never")
+    options = ("--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
+    sops_maker.gpg(*options, "--quick-gen-key", name, "rsa2048", "cert", "never")
+    (primary,) = public_key_ids(sops_maker.gpg("--export", name))
+    sops_maker.gpg(*options, "--quick-add-key", primary, "rsa2048", "encr", "never")
     rsa = public_key_ids(sops_maker.gpg("--export", name))
     both = [sops_maker.pgp().fingerprint, *rsa]
     home = tmp_path / "gnupg"
