@@ -63,3 +63,15 @@ class ReportError(SealgateError):
     """A report could not be written whole; the run fails, as whoever waits for it has nothing."""
 
     exit_code = USAGE
+
+
+class DeniedError(SealgateError):
+    """Identity, claims or policy refuse it, here or at the server; asking again changes nothing."""
+
+    exit_code = REFUSED
+
+
+class UnavailableError(SealgateError):
+    """A service that is needed does not answer, or not in time, after all the retries there are."""
+
+    exit_code = UNAVAILABLE
