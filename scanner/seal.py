@@ -6,16 +6,16 @@ HEAD and the working tree) rather than at all of history; history is asked about
 """
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.display import decode_path, one_line, redact
-from scanner.lines import Lines
 from scanner.model import Blob, Finding, Gap, Place, Provenance, Secret, Source, Span, Version
+from scanner.sops.screen import may_concern
 from scanner.triage import Mark, find_mark, fingerprint
 
 if TYPE_CHECKING:
+    from scanner.lines import Lines
     from scanner.sops.coverage import FindSecrets
     from scanner.sops.history import Snapshot
     from scanner.sops.keys import Keyring
@@ -97,8 +97,6 @@ class Seal:
         place = blob.place
         if place is None or blob.lines is not None or place.path.startswith(b".git/") or not self._in_scope(place.path):
             return
-        from scanner.sops.check import is_of_interest as may_matter
-
         self._load()
         path = place.path
         self._latest[path] = max(place.provenance.order, self._latest.get(path, place.provenance.order))
@@ -110,7 +108,7 @@ class Seal:
             from scanner.sops.check import check_link
 
             self._add(check_link(blob.data, path, rule), blob.data, blob.id, place)
-        elif rule is not None or self._prefix + path in self._generated or may_matter(path, blob.data):
+        elif rule is not None or self._prefix + path in self._generated or may_concern(path, blob.data):
             self._check_content(blob, place, rule)
 
     def findings(self) -> list[tuple[Finding, list[Mark]]]:
@@ -186,6 +184,8 @@ class Seal:
 
     def _add(self, problems: "Sequence[Problem]", data: bytes, blob_id: str | None, place: Place) -> None:
         if problems:
+            from scanner.lines import Lines
+
             lines = Lines(data)
             wanted = (problem for problem in problems if problem.rule not in self._disabled)
             self._sightings += [_sighting(problem, data, lines, blob_id, place) for problem in wanted]
@@ -286,7 +286,9 @@ class _PublicKeys(Mapping[str, frozenset[str]]):
         return self._known
 
 
-def _sighting(problem: "Problem", data: bytes, lines: Lines, blob_id: str | None, place: Place) -> _Sighting:
+def _sighting(problem: "Problem", data: bytes, lines: "Lines", blob_id: str | None, place: Place) -> _Sighting:
+    import shlex  # only where there is something to mend
+
     from scanner.sops.rules import RULES
 
     start, end = problem.span

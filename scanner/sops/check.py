@@ -18,7 +18,7 @@ from scanner.sops.coverage import FindSecrets, exposed
 from scanner.sops.policy import CreationRule
 from scanner.sops.rules import Problem
 from scanner.sops.stores import read
-from scanner.sops.stores.sniff import has_metadata, store_of
+from scanner.sops.stores.sniff import store_of
 from scanner.sops.verify import PublicKeys, not_encrypted, read_encrypted, verify_content
 
 if TYPE_CHECKING:
@@ -35,11 +35,6 @@ class Outcome(NamedTuple):
     problems: list[Problem]
     unproven: str = ""
     content: Content | None = None
-
-
-def is_of_interest(path: bytes, data: bytes) -> bool:
-    """Whether a file that no rule covers may concern SOPS at all; cheap, as it is asked of every file."""
-    return has_metadata(data) or may_bear(path, data)
 
 
 class Help(NamedTuple):

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is it worth loading the SOPS checks for this file? Asked of every file of every commit, so it costs next to nothing.
+
+The answer errs on the side of yes: whatever `stores.sniff.has_metadata` or `bearing.may_bear` says yes to, this does too
+(tests/sops/test_screen.py). Most commits are told here, without importing anything of what follows.
+"""
+
+from typing import Final
+
+_NAMES: Final = (
+    b"env", b"dec", b"tfstate", b"tfvars", b"kube", b"dockerc", b".docker/", b"secret", b"cred", b"passw", b"vault", b"_vars/",
+    b"value", b".asc", b".gpg", b".pgp", b".key", b".bin", b".kbx", b".dev.vars", b"kustomization",
+)  # fmt: skip
+_MARKS: Final = (
+    b"sops", b"AGE-SECRET-KEY-", b"PRIVATE KEY", b"PuTTY-User-Key-File-", b"secretGenerator", b"$ANSIBLE_VAULT", b'"auths"',
+    b"client-key-data", b"current-context",
+)  # fmt: skip
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+def may_concern(path: bytes, data: bytes) -> bool:
+    """Whether a file that no creation rule covers may be anything that the SOPS checks have to say something about."""
+    lower = path.lower()
+    if any(part in lower for part in _NAMES) or any(mark in data for mark in _MARKS):
+        return True
+    if b"kind" in data and (b"Secret" in data or b"\\" in data):
+        return True
+    return b"\0" in data[:4] or data.startswith(_UTF16)
