@@ -8,7 +8,7 @@ file for a key that stands twice or a value of the wrong type, and passes over k
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from scanner.model import Confidence, Span
 from scanner.sops.rules import Problem
@@ -18,6 +18,9 @@ _MAX_DEPTH: Final = 100
 # Nodes looked at, counting again what is used again: aliases of aliases add up to anything.
 _MAX_NODES: Final = 100_000
 _TAG: Final = "tag:yaml.org,2002:"
+# A key that leads to a problem costs as much as so many nodes.
+_STRANGE_KEY: Final = 100
+_NOWHERE: Final = Span(0, 0)
 _MERGE: Final = f"{_TAG}merge"
 # Plain words that are something else than text to Go's decoder (`resolve.go` of go-yaml 3); YAML 1.1 differs.
 _TRUE: Final = re.compile(r"true|True|TRUE|y|Y|yes|Yes|YES|on|On|ON")
@@ -72,7 +75,7 @@ class FieldReader:
         import yaml
 
         if len(self._data) > _MAX_BYTES:
-            self._unreadable("it is larger than 1 MiB and was not checked", Span(0, 0))
+            self.unreadable("it is larger than 1 MiB and was not checked")
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
             self._check_shape(yaml, loader)
@@ -82,7 +85,7 @@ class FieldReader:
             mark = getattr(error, "problem_mark", None)
             start = min(self._offset(mark.index), len(self._data)) if mark else 0
             end = self._data.find(b"\n", start)
-            self._unreadable("it is not YAML, so every call of sops fails", Span(start, end if end >= 0 else len(self._data)))
+            self.unreadable("it is not YAML, so every call of sops fails", Span(start, end if end >= 0 else len(self._data)))
 
     def span(self, node: Any) -> Span:
         """Return the bytes in which a node stands, on its first line if it has several."""
@@ -102,6 +105,12 @@ class FieldReader:
     def doubt(self, span: Span, reason: str, key: str, remedy: str, confidence: Confidence = "low") -> None:
         """Add that this hardly says what is meant."""
         self.problems.append(Problem("sops-config-doubt", reason, span, key, confidence=confidence, remedy=remedy))
+
+    def unreadable(self, reason: str, span: Span = _NOWHERE) -> NoReturn:
+        """Add that nothing can be said for this file, and raise UnreadableError."""
+        remedy = "mend {file}; until then nothing in this folder can be checked against its rules"
+        self.refuse(span, reason, "unreadable", remedy)
+        raise UnreadableError
 
     def fields(self, node: Any, what: str, known: Sequence[str] | None, *, others: bool = False) -> Fields | None:
         """Return a map's fields with what it merges in, None where it is no map.
@@ -212,6 +221,7 @@ class FieldReader:
         names = [key.value for key in keys if _is_scalar(key)]
         told: set[str] = set()
         for key in keys:
+            self._spend(_STRANGE_KEY if not _is_scalar(key) or key.value in told or key.value not in (known or names) else 1)
             if not _is_scalar(key):
                 self.refuse(self.span(key), f"a key of {what} is no text, so every call of sops fails", what, "take it out")
             elif key.value in told:
@@ -247,15 +257,10 @@ class FieldReader:
             self._spend()
             yield node
 
-    def _spend(self) -> None:
-        self._nodes += 1
+    def _spend(self, nodes: int = 1) -> None:
+        self._nodes += nodes
         if self._nodes > _MAX_NODES:
-            self._unreadable("its aliases add up to more than can be checked", Span(0, 0))
-
-    def _unreadable(self, reason: str, span: Span) -> Any:
-        remedy = "mend {file}; until then nothing in this folder can be checked against its rules"
-        self.refuse(span, reason, "unreadable", remedy)
-        raise UnreadableError
+            self.unreadable("it has more in it, aliases counted each time, than can be checked")
 
     def _check_shape(self, yaml: Any, loader: Any) -> None:
         """Look for brackets that would overrun a stack, and for a second document; SOPS reads the first alone."""
@@ -265,7 +270,7 @@ class FieldReader:
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > _MAX_DEPTH:
-                    self._unreadable("it is nested too deeply", Span(0, 0))
+                    self.unreadable("it is nested too deeply")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             elif isinstance(event, yaml.DocumentEndEvent):

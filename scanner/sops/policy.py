@@ -50,7 +50,9 @@ _ANY_KINDS: Final = (
 
 _AGE_IDENTITY: Final = re.compile(rb"AGE-SECRET-KEY-(?:PQ-)?1[02-9AC-HJ-NP-Z]{38,200}")
 _AGE_IDENTITY_LENGTH: Final = 74
-_PGP_PRIVATE: Final = re.compile(rb"-----BEGIN PGP PRIVATE KEY BLOCK-----[\s\S]{0,400}?[A-Za-z0-9+/]{40}")
+_PGP_PRIVATE: Final = re.compile(
+    rb"-----BEGIN PGP PRIVATE KEY BLOCK-----(?:[\s#\\n]|(?:Version|Comment|Charset|Hash): [^\n]{0,200}\n){0,200}[A-Za-z0-9+/]{40}"
+)
 _BECH32: Final = {character: value for value, character in enumerate(b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L")}
 _GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
@@ -156,8 +158,10 @@ def _read_rules(reader: FieldReader) -> tuple[CreationRule, ...]:
         reader.fields(stores.node, "stores", None)
     before = len(reader.problems)
     nodes = reader.entries(fields.get("creation_rules"), "creation_rules")
-    if len(reader.problems) > before or len(nodes) > _MAX_RULES:
+    if len(reader.problems) > before:
         raise UnreadableError
+    if len(nodes) > _MAX_RULES:
+        reader.unreadable(f"it has more than {_MAX_RULES} creation rules and was not checked")
     if not nodes:
         _say_empty(reader, fields, otherwise_used=bool(destinations) or stores is not None)
     return tuple(rule for number, node in enumerate(nodes, 1) for rule in _read_rule(reader, node, number))

@@ -109,10 +109,11 @@ def _characters(text: str) -> list[str]:
     if len(text) == 2 and text[0] == "\\" and not text[1].isalnum():
         return [text[1]]
     search = compile_expression(f"^(?:{text})$")
-    taken = "".join(filter(lambda character: search is not None and search(as_text(character)), _CHARACTERS))
-    if not taken:
-        raise _OutOfReachError
-    return [taken]
+    for characters in (_CHARACTERS, "\n\t\r"):
+        taken = "".join(filter(lambda character: search is not None and search(as_text(character)), characters))
+        if taken:
+            return [taken]
+    raise _OutOfReachError
 
 
 def _spell(tree: list[list[_Part]], chance: Any) -> str:
