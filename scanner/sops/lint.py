@@ -20,10 +20,10 @@ _MAX_SEARCHES: Final = 200_000
 
 
 def lint(policies: Mapping[bytes, Policy], paths: Sequence[bytes]) -> Iterator[tuple[bytes, Problem]]:
-    """Yield everything that is wrong with these configurations, their own problems too, each with its file.
+    """Yield what is wrong with these configurations beyond their own `problems`, each with its file.
 
-    `paths` are all files there are, counted as the configurations' own paths are: with a few of them only, rules
-    look unused that are not.
+    `paths` are all files there are, counted as the configurations' own paths are, or none: with a few of them only,
+    rules look unused that are not.
     """
     governed: dict[bytes, list[bytes]] = {}
     for path in paths:
@@ -33,7 +33,7 @@ def lint(policies: Mapping[bytes, Policy], paths: Sequence[bytes]) -> Iterator[t
             yield path, _ignored(beside=ruler == path.removesuffix(b".yml") + b".yaml")
     for path in sorted(policies):
         policy = policies[path]
-        for problem in (*policy.problems, *_check_rules(policy, governed.get(path, ())), *_check_above(policy, policies)):
+        for problem in (*_check_rules(policy, governed.get(path, ())), *_check_above(policy, policies)):
             yield path, problem
 
 

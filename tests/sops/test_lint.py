@@ -21,7 +21,8 @@ def rules(*written, age=AGE):
 
 def found(text, paths=PATHS, path=b".sops.yaml", **others):
     policies = {name: load_policy(config.encode(), name) for name, config in {path: text, **others.get("beside", {})}.items()}
-    return [(where, problem.rule, problem.confidence, problem.key) for where, problem in lint(policies, paths)]
+    own = [(name, problem) for name, policy in policies.items() for problem in policy.problems]
+    return [(where, problem.rule, problem.confidence, problem.key) for where, problem in [*own, *lint(policies, paths)]]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,8 @@ def test_a_name_that_sops_does_not_read_is_told():
 
 def test_every_problem_says_what_to_do():
     texts = ["", rules("path_regex: (?=a)"), rules("encrypted_regex: x", "path_regex: ^/a"), rules("encypted_regex: a"), "a: [", rules("path_regex: /secrets/")]
-    problems = [problem for text in texts for _, problem in lint({b"a/.sops.yaml": load_policy(text.encode(), b"a/.sops.yaml")}, [b"a/secrets/x"])]
+    policies = [load_policy(text.encode(), b"a/.sops.yaml") for text in texts]
+    problems = [problem for policy in policies for problem in (*policy.problems, *(linted for _, linted in lint({policy.path: policy}, [b"a/secrets/x"])))]
     assert len(problems) >= 5
     assert all(problem.remedy and problem.reason and problem.key for problem in problems)
 
