@@ -5,16 +5,17 @@ Each family in `bearers/` knows one kind of file. This module says which of them
 they say short; whoever calls has seen to it that the file is not encrypted with SOPS.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
 
 from scanner.sops.bearers.copies import decrypted_copies, is_copy
 from scanner.sops.bearers.env import env_secrets, is_env
+from scanner.sops.bearers.file import File
 from scanner.sops.bearers.keys import OPENPGP_NAME, private_keys, sops_keys
 from scanner.sops.bearers.kubernetes import secrets
 from scanner.sops.bearers.kustomize import generated, literals, sources
-from scanner.sops.bearers.leaves import File
 from scanner.sops.bearers.logins import is_login, login_secrets
 from scanner.sops.bearers.sealed import is_sealed
 from scanner.sops.bearers.settings import is_settings, setting_secrets
@@ -52,6 +53,8 @@ _MARKS: Final = (
     b"current-context",
 )
 _YAML: Final = (".yaml", ".yml", ".json", ".tpl")
+# Letters of `kind: Secret` written as numbers, which YAML and JSON allow.
+_ESCAPE: Final = re.compile(rb"\\(?:x|u00|U000000)[4-7]")
 _CONFIGURATIONS: Final = frozenset({".sops.yaml", ".sops.yml"})
 
 
@@ -67,7 +70,9 @@ def may_bear(path: bytes, data: bytes) -> bool:
         return True
     if b"\0" in data[:4] or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return True  # UTF-16, in which no mark would be found
-    return b"kind" in data and (b"Secret" in data or (b"\\" in data and name.endswith(_YAML)))
+    if b"kind" in data and (b"Secret" in data or (b"\\" in data and name.endswith(_YAML))):
+        return True
+    return name.endswith(_YAML) and _ESCAPE.search(data) is not None
 
 
 def secret_bearing(path: bytes, data: bytes, *, is_source: bool = False) -> list[Problem]:

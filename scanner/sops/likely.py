@@ -140,6 +140,8 @@ def _rank(words: list[str]) -> Strength:
     if _BEFORE.intersection(words[:-1]) or _PUBLIC_WORDS.intersection(words):
         return "none"
     last = words[-1]
+    if last in ("key", "keys") and len(words) > 1 and words[-2].endswith((*_ENDS, "token", "user", "username")):
+        return "none"  # passwordKey: under which key of something else the password is
     if last in ("key", "keys") and _BEFORE_KEY.intersection(words[:-1]):
         return "strong"
     if tuple(words[-2:]) in _STRONG_PAIRS:
@@ -172,10 +174,13 @@ _KNOWN_REASON: Final = {
 # The quotes belong to the value; an atomic key, so that a long word is tried once.
 _PAIR: Final = re.compile(
     r"(?<![\w.-])([A-Za-z_](?>[\w.-]{0,80}))(?:\\?[\"'])?[ \t]{0,20}[:=]>?[ \t]{0,20}"
-    r"(\"(?>(?:[^\"\\\n]|\\.){0,4096})\"|'(?>[^'\n]{0,4096})'|[^\s\"',;}\]#|>][^\s\"',;}\]]*)"
+    r"(\"(?>(?:[^\"\\\n]|\\.){0,4096})\"|'(?>[^'\n]{0,4096})'|"
+    r"(?![#|>])(?>(?:\{\{[^{}\n]{0,200}\}\}|\$\{[^{}\n]{0,200}\}|<[^<>\n]{0,100}>|[^\s\"',;}\]])+))"
 )
 _MANIFEST: Final = re.compile(r"[\"']?\bkind[\"']?\s{0,9}:\s{0,9}[\"']?Secret\b(?!\w)")
 _MANIFEST_DATA: Final = re.compile(r"[\"']?\b(?:data|stringData)[\"']?\s{0,9}:\s{0,9}(?:\{\s{0,9}[\"']|\n\s{1,40}\w)")
+# The name of an environment variable.
+_VARIABLE: Final = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+")
 _NO_VALUE: Final = re.compile(
     r"(?:true|false|yes|no|on|off|null|none|nil|enabled|disabled|optional|required|always|never|auto|~)"
     r"|[-+]?\d{1,5}(?:\.\d+)?(?:[a-z]{1,2}|%)?|\d+(?:ms|[smhdwy]|[kmg]i?b?)|(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?"
@@ -197,7 +202,7 @@ def known_form(value: str) -> str:
 
 def may_be_value(value: str) -> bool:
     """Whether a value could be a secret at all: not a switch, a number, a path or an address."""
-    return not _NO_VALUE.fullmatch(value) and not (len(value) > 40 and value.count(" ") > 5)
+    return not _NO_VALUE.fullmatch(value) and not _VARIABLE.fullmatch(value) and not (len(value) > 40 and value.count(" ") > 5)
 
 
 def _holds_manifest(value: str) -> bool:

@@ -7,7 +7,7 @@ from scanner.sops.likely import known_form, looks_secret, pairs
 from scanner.sops.standin import stands_for, strength
 
 # Built here, so that no live-looking value stands in the repository.
-REAL = "-".join(("hunter2", "Sup3r", "Secret"))
+REAL = "hunter2-" + "Sup3r-Secret"
 AWS = "wJalrXUtn" + "FEMI/K7MDENG/bPxRfiCYz9z8z7z6"
 GITHUB = "gh" + "p_" + "a1B2c3D4" * 4 + "e5F6"
 MANIFEST = '{"apiVersion": "v1", "kind": "Secret", "stringData": {"db": "%s"}}'

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanner.model import Confidence
-from scanner.sops.bearers.leaves import REMOVE, File
+from scanner.sops.bearers.file import REMOVE, File
 from scanner.sops.likely import secrets_within
 from scanner.sops.rules import Problem
 

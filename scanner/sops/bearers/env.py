@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanner.model import Confidence
-from scanner.sops.bearers.leaves import File
+from scanner.sops.bearers.file import File
 from scanner.sops.likely import looks_secret
 from scanner.sops.rules import Problem
 from scanner.sops.standin import strength

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanner.model import Confidence, Secret
-from scanner.sops.bearers.leaves import REMOVE, File
+from scanner.sops.bearers.file import REMOVE, File
 from scanner.sops.rules import Problem
 
 _AGE: Final = re.compile(r"(AGE-SECRET-KEY-(?:PQ-)?)1([02-9AC-HJ-NP-Z]{50,200})(?![A-Z0-9])")

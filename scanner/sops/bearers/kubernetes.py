@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from scanner.model import Confidence
+from scanner.sops.bearers.file import File
 from scanner.sops.bearers.keys import key_in
-from scanner.sops.bearers.leaves import File, Leaf, Tree, read_tree
+from scanner.sops.bearers.tree import Leaf, Tree, read_tree
 from scanner.sops.likely import known_form, may_be_value, names_secret, pairs, secrets_within
 from scanner.sops.rules import Problem
 from scanner.sops.standin import stands_for, strength
 
 _KIND: Final = re.compile(r"[\"']?\bkind\\?[\"']?\s*:[^\n,}]{0,40}\bSecret\b")
+# A letter written as a number, where `kind` itself may be.
+_ESCAPE: Final = re.compile(r"\\(?:x|u00|U000000)[4-7]")
 _DATA_LINE: Final = re.compile(r"([ \t]*)(?:-[ \t]+)?[\"']?(data|stringData)[\"']?[ \t]*:[ \t]*(\S?.*)", re.IGNORECASE)
 _PAIR_LINE: Final = re.compile(r"([ \t]+)[\"']?([\w./-]{1,200})[\"']?[ \t]*:[ \t]+(.*)")
 _SEPARATOR: Final = re.compile(r"---(?:\s|$)|[ \t]*```|[A-Z_]*EOF$")
@@ -55,7 +58,7 @@ def secrets(file: File) -> Iterator[Problem]:
 
 
 def _mentions(text: str) -> bool:
-    return _KIND.search(text) is not None or ("kind" in text and "\\" in text) or ("Secret" in text and "kind:" in text)
+    return ("kind" in text and ("Secret" in text or "\\" in text)) or _ESCAPE.search(text) is not None
 
 
 class _Inner(NamedTuple):
@@ -92,16 +95,18 @@ def _is_encoded(leaf: Leaf) -> bool:
 
 def _holders(tree: Tree) -> set[int]:
     """Return the maps that are Secrets; among duplicate kinds one is enough."""
-    found = {leaf.map for leaf in tree.leaves if leaf.key == "kind" and leaf.text.strip() == "Secret"}
+    kinds = [(leaf.map, leaf.text.strip()) for leaf in tree.leaves if leaf.key == "kind"]
+    found = {number for number, kind in kinds if kind == "Secret"}
     for number in list(found):
-        found.update(tree.same.get(number, ()))
+        found.update(tree.merged.get(number, ()))
+    lists = {number for number, kind in kinds if kind == "SecretList"}
+    if lists:
+        found.update(number for number, parent in tree.parents.items() if parent in lists)
     return found
 
 
 def _belongs(leaf: Leaf, tree: Tree, holders: set[int]) -> bool:
-    if leaf.owner in holders:
-        return True
-    return bool(tree.same) and not holders.isdisjoint(tree.same.get(leaf.map, ())) and leaf.map not in holders
+    return leaf.owner in holders or not holders.isdisjoint(tree.lent.get(leaf.map, ()))
 
 
 def _problem(file: File, key: str, verdict: Verdict, where: tuple[int, int]) -> Problem:
@@ -131,7 +136,7 @@ def judge(key: str, value: str, *, encoded: bool) -> Verdict | None:
 def _weigh(key: str, text: str, kind: str) -> Verdict | None:
     if known_form(text):
         return Verdict(text, kind, "high")
-    if "\n" in text:
+    if "\n" in text or text[0] in "{[":
         if any(True for _ in secrets_within(text)):
             return Verdict(text, kind, "high")
         return None if _all_stand_in(text) else Verdict(text, kind, "medium", weak=True)

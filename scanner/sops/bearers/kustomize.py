@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanner.model import Confidence
-from scanner.sops.bearers.leaves import File, Leaf
+from scanner.sops.bearers.file import File
+from scanner.sops.bearers.tree import Leaf
 from scanner.sops.likely import may_be_value, names_secret, pairs
 from scanner.sops.rules import Problem
 from scanner.sops.standin import stands_for, strength

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from scanner.model import Confidence
-from scanner.sops.bearers.leaves import ENCRYPT, File
+from scanner.sops.bearers.file import ENCRYPT, File
 from scanner.sops.bearers.sealed import is_vault_text
 from scanner.sops.likely import looks_secret, may_be_value, names_secret, pairs
 from scanner.sops.rules import Problem

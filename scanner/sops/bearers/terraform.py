@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanner.model import Confidence, Span
-from scanner.sops.bearers.leaves import ENCRYPT, File
+from scanner.sops.bearers.file import ENCRYPT, File
 from scanner.sops.likely import looks_secret, pairs
 from scanner.sops.rules import Problem
 from scanner.sops.standin import stands_for, strength

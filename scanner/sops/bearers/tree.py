@@ -1,40 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file as the families of bearers look at it: its path in parts, its text, the leaves of its maps and lists.
+"""The leaves of YAML, JSON, and templates of them.
 
-Leaves come from parser events, never from constructed documents: duplicate keys are two leaves, an alias is never
+They come from parser events, never from constructed documents: duplicate keys are two leaves, an alias is never
 expanded, and a YAML file that breaks off is read document by document. Templates are read with each of their actions
 as one opaque value.
 """
 
-import codecs
-import posixpath
 import re
 from collections.abc import Iterator
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, cast
-
-from scanner.model import Confidence, Secret, Span
-from scanner.sops.rules import Problem
-
-ENCRYPT: Final = "sops encrypt -i {file}, then rotate what it held"
-REMOVE: Final = "git rm --cached {file}, add it to .gitignore, and rotate the secret"
 
 # libyaml takes time in proportion to the depth for every token; what is deeper than this is read as flow or as lines.
 _MAX_DEPTH: Final = 200
 # Keys beyond this depth are left out of a leaf's path, so that paths cannot grow with the square of a file.
 _MAX_PATH: Final = 32
-_BOMS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_STRUCTURED: Final = (".yaml", ".yml", ".json", ".tpl", ".tmpl", ".gotmpl", ".j2", ".erb", ".jsonc", ".json5", ".template")
 _DOCUMENTS: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-_FLOW: Final = re.compile(r"\"(?>(?:[^\"\\]|\\.)*)(?:\"|\Z)|'(?>[^']*)(?:'|\Z)|//[^\n]*|[{}\[\]:,]|[^\s{}\[\],:\"']+", re.DOTALL)
+_FLOW: Final = re.compile(
+    r"\"(?>(?:[^\"\\]|\\.)*)(?:\"|\Z)|'(?>[^']*)(?:'|\Z)|//[^\n]*|/\*.*?(?:\*/|\Z)|[{}\[\]:,]|[^\s{}\[\],:\"']+", re.DOTALL
+)
+_FLOW_START: Final = re.compile(r"(?>(?:\s+|//[^\n]*\n|/\*.*?\*/)*)[{\[]", re.DOTALL)
 _ACTIONS: Final = {"{{": "}}", "{%": "%}", "<%": "%>"}
 _ACTION: Final = re.compile(r"\{\{|\{%|<%")
 # How far the ends of an action's line are looked for.
 _MARGIN: Final = 256
 _OPAQUE: Final = "\ue000"
-_PROSE: Final = (".md", ".markdown", ".rst", ".adoc", ".mdx", ".org", ".html", ".htm")
-_FIXTURE: Final = re.compile(r"(?:^|/)(?:tests?|testdata|test[-_]data|fixtures?|__tests__|specs?|e2e|examples?|samples?|docs?)/")
 
 
 class Leaf(NamedTuple):
@@ -58,70 +48,17 @@ class Leaf(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """The leaves in order; `same` tells for a map which other maps it is one with, by a merge key or an alias."""
+    """The leaves in order, and how maps belong together.
 
-    leaves: list[Leaf]
-    same: dict[int, list[int]]
-    parsed: bool
-
-
-class File:
-    """One file; the text without byte order mark, in whichever of UTF-8, UTF-16 and Latin-1 it is.
-
-    `lower` and `name` are path and file name in lower case.
+    `parents` has each map's enclosing one, `merged` those that a merge key makes one with it, `lent` those that have a
+    map as their data by an alias.
     """
 
-    def __init__(self, path: bytes, data: bytes) -> None:
-        self.data = data
-        self.path = path.decode("utf-8", "surrogateescape")
-        self.lower = self.path.lower()
-        self.name = posixpath.basename(self.lower)
-        self.extension = posixpath.splitext(self.name)[1]
-        self.is_prose = self.name.endswith(_PROSE)
-        self.is_fixture = _FIXTURE.search(self.lower) is not None
-        self.text, self._encoding, self._base = _decode(data)
-
-    @cached_property
-    def is_structured(self) -> bool:
-        """Whether it is YAML or JSON, or a template of it, by its name or its first character."""
-        return self.name.endswith(_STRUCTURED) or self.text.lstrip()[:1] in ("{", "[")
-
-    @cached_property
-    def tree(self) -> Tree:
-        """The leaves of a YAML or JSON file."""
-        return read_tree(self.text)
-
-    def span(self, start: int, end: int) -> Span:
-        """Return where a part of the text stands, in bytes of the file."""
-        first = self._base + len(self.text[:start].encode(self._encoding, "replace"))
-        return Span(first, first + len(self.text[start:end].encode(self._encoding, "replace")))
-
-    def problem(
-        self, key: str, value: str, where: tuple[int, int], reason: str, confidence: Confidence = "high", *, weak: bool = False
-    ) -> Problem:
-        """Return a secret in clear text at a place of the text, believed less in documentation and in fixtures."""
-        if self.is_prose:
-            confidence = "low"
-        elif self.is_fixture and confidence != "low":
-            confidence = "low" if weak or confidence == "medium" else "medium"
-        secret = Secret(value.encode("utf-8", "surrogatepass"))
-        return Problem("sops-uncovered", reason, self.span(*where), key[:200], secret, confidence, ENCRYPT)
-
-
-def _decode(data: bytes) -> tuple[str, str, int]:
-    """Return text, encoding, and the length of the mark in front of it."""
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace"), encoding, len(mark)
-    head = data[:64]
-    if len(head) > 3 and 0 in head[:4]:
-        for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-            if not any(head[first::2]) and all(head[1 - first :: 2]):
-                return data.decode(encoding, "replace"), encoding, 0
-    try:
-        return data.decode(), "utf-8", 0
-    except UnicodeDecodeError:
-        return data.decode("latin-1"), "latin-1", 0
+    leaves: list[Leaf]
+    parents: dict[int, int]
+    merged: dict[int, list[int]]
+    lent: dict[int, list[int]]
+    parsed: bool
 
 
 def read_tree(text: str) -> Tree:
@@ -131,7 +68,7 @@ def read_tree(text: str) -> Tree:
     if reader.feed(_yaml_events(plain)):
         return reader.tree(parsed=True)
     reader = _Reader(text)
-    if plain.lstrip()[:1] in ("{", "["):
+    if _FLOW_START.match(plain):
         reader.feed(_flow_events(plain))
         return reader.tree(parsed=False)
     marks = [0, *(found.start() for found in _DOCUMENTS.finditer(plain)), len(plain)]
@@ -203,7 +140,7 @@ def _flow_events(text: str) -> Iterator[_Event | None]:
             yield word, "", *found.span(), "", ""
         elif word in ("}", "]"):
             yield "}", "", *found.span(), "", ""
-        elif word not in (":", ",") and not word.startswith("//"):
+        elif word not in (":", ",") and not word.startswith(("//", "/*")):
             yield "=", _unquoted(word), *found.span(), "", ""
 
 
@@ -236,14 +173,16 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._leaves: list[Leaf] = []
-        self._same: dict[int, list[int]] = {}
+        self._parents: dict[int, int] = {}
+        self._merged: dict[int, list[int]] = {}
+        self._lent: dict[int, list[int]] = {}
         self._count = 0
         self._stack: list[_Frame] = []
         self._scalars: dict[str, tuple[str, int, int]] = {}
         self._maps: dict[str, int] = {}
 
     def tree(self, *, parsed: bool) -> Tree:
-        return Tree(self._leaves, self._same, parsed)
+        return Tree(self._leaves, self._parents, self._merged, self._lent, parsed)
 
     def feed(self, events: Iterator[_Event | None], base: int = 0) -> bool:
         """Take events whose offsets count from `base`; return whether they came to their end."""
@@ -300,6 +239,7 @@ class _Reader:
             self._stack[-1].key = ""  # a collection as a key
         self._count += 1
         if is_map or number < 0:
+            self._parents[self._count] = number
             number = self._count
         if anchor:
             self._maps[anchor] = number
@@ -317,10 +257,12 @@ class _Reader:
         self._done()
 
     def _join(self, number: int) -> None:
-        """An alias of a map: with a merge key both are one, as data of a Secret the alias's leaves are its data."""
+        """Note what an alias of a map stands for."""
         if not self._stack:
             return
         top = self._stack[-1]
-        if (top.key or "").lower() in ("<<", "data", "stringdata"):
-            self._same.setdefault(top.number, []).append(number)
-            self._same.setdefault(number, []).append(top.number)
+        if top.key == "<<":
+            self._merged.setdefault(top.number, []).append(number)
+            self._merged.setdefault(number, []).append(top.number)
+        elif (top.key or "").lower() in ("data", "stringdata"):
+            self._lent.setdefault(number, []).append(top.number)
