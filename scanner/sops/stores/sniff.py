@@ -28,7 +28,7 @@ _JSON_KEY: Final = re.compile(rb'"sops"[ \t\r\n]*+:')
 _SIGNS: Final[Mapping[Store, re.Pattern[bytes]]] = {
     "yaml": re.compile(rb"""^(?:\xef\xbb\xbf)?["']?sops["']?[ \t]*+:(?=\s)""", re.MULTILINE),
     "dotenv": re.compile(rb"^sops_\w+=", re.MULTILINE),
-    "ini": re.compile(rb"^\s*+\[sops\]", re.MULTILINE),
+    "ini": re.compile(rb"^[ \t]*+\[sops\]", re.MULTILINE),
 }
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 

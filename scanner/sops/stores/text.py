@@ -44,6 +44,6 @@ class Text:
     def span(self, start: int, end: int) -> Span:
         """Return the bytes of a run of characters."""
         if self._ascii:
-            return Span(self._base + start, self._base + end)
+            return tuple.__new__(Span, (self._base + start, self._base + end))
         first = self.at(start)
         return Span(first, self.at(end))

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple, cast
 
 from scanner.model import Secret, Span
-from scanner.sops.content import Content, ValueType
+from scanner.sops.content import Content, Item, Scalar, ValueType
 from scanner.sops.rules import Problem
 from scanner.sops.stores.builder import Builder, ReadingStopped
 from scanner.sops.stores.resolve import HINTS, resolve
@@ -24,6 +24,10 @@ _TO_LINE_START: Final = re.compile(rf"(?s:.*)[{_BREAKS}]")
 _TO_LAST_INDICATOR: Final = re.compile(r"(?s:.*)[-:,?]")
 _SAME_LINE: Final = re.compile(r"[ \t,]*+")
 _PROPERTIES: Final = re.compile(rf"(?:[&!]\S*+(?:\s|#[^{_BREAKS}]*+)*+)++")
+_SHORT_GAP: Final = 100
+# How far down leaves are not worth counting the parts of their paths for `Builder`'s limit.
+_USUAL_DEPTH: Final = 16
+_USUAL_STYLES: Final = frozenset(("", '"', "'", None))
 _BLOCK_STYLES: Final = frozenset("|>")
 _BLOCK_HEADER: Final = re.compile(r"[|>][-+0-9]*+[ \t]*+")
 _MERGE: Final = "!!merge <<"
@@ -60,6 +64,7 @@ class _Reader:
         self.builder = Builder(text)
         self.end = 0
         self.value_end = -1
+        self.gaps = {""}  # what was found to be mere structure
 
     def read(self) -> None:
         """Take all events; what libyaml refuses ends it with a problem."""
@@ -74,19 +79,58 @@ class _Reader:
             yaml.MappingEndEvent: self._close,
             yaml.SequenceStartEvent: self._open_list,
             yaml.SequenceEndEvent: self._close,
-            yaml.ScalarEvent: self._scalar,
             yaml.AliasEvent: self._alias,
             yaml.StreamEndEvent: self._stream,
         }
         try:
             next_event = loader(self.text).get_event
             while (event := next_event()) is not None:
-                handlers[type(event)](event)
+                handler = handlers.get(type(event))
+                if handler is None:
+                    event = self._scalars(event, next_event)
+                    handler = handlers[type(event)]
+                handler(event)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             at = min(mark.index if mark else getattr(error, "position", 0), len(self.text))
             why = getattr(error, "problem", None) or "a character that YAML forbids"
             self.builder.malformed(f"It is not YAML: {why}", at, len(self.text))
+
+    def _scalars(self, event: Any, next_event: Any) -> Any:
+        """Take a run of scalars that stand in one map or list; return the event behind it.
+
+        Nearly all of a file is this, which is why the usual case is spelled out here: a key or a leaf of a map, in a
+        usual style, with nothing in front of it but structure that was seen before.
+        """
+        builder, text, gaps, frame, scalar_event = self.builder, self.text, self.gaps, self.builder.frame, type(event)
+        new, add, span, document = tuple.__new__, builder.items.append, builder.text.span, builder.document
+        path, keys = frame.path, frame.keys if frame.entries is None and len(frame.path) < _USUAL_DEPTH else None
+        while type(event) is scalar_event:
+            start, end, value, style = event.start_mark.index, event.end_mark.index, event.value, event.style
+            if (
+                keys is None
+                or style not in _USUAL_STYLES
+                or text[self.end : start] not in gaps
+                or event.tag is not None
+                or event.anchor is not None
+            ):
+                self._scalar(event)
+                event = next_event()
+                continue
+            kind: ValueType = "str" if style or value[:1] not in HINTS else resolve(value)
+            key = frame.key
+            if key is None and kind == "str" and value not in keys:
+                keys.add(value)
+                frame.key = value
+            elif key is None or (key == "sops" and not path):
+                builder.scalar(value, kind, start, end)
+            else:
+                frame.key = None
+                add(new(Item, ("value", (*path, key), new(Scalar, (value, kind, span(start, end))), document)))
+                self.value_end = end
+            self.end = end
+            event = next_event()
+        return event
 
     def _stream(self, event: Any) -> None:
         self._gap(event.start_mark.index)
@@ -215,6 +259,8 @@ class _Reader:
             found = _STRUCTURE.match(text, begin, stop)
             start = found.end() if found else begin
             if start >= stop:
+                if stop - begin < _SHORT_GAP:
+                    self.gaps.add(text[begin:stop])
                 self.end = max(stop, begin)
                 return None
             comment = _COMMENT.match(text, start, stop)
