@@ -125,7 +125,7 @@ class Blob(NamedTuple):
 
 
 class Version(NamedTuple):
-    """What stood at a path before."""
+    """What stood at a path before; its provenance has a negative order where that was before all that is scanned."""
 
     path: bytes
     data: bytes

@@ -76,7 +76,7 @@ class Seal:
         self._policies: dict[bytes, Policy] | None = None
         self._files: Mapping[bytes, bytes] = {}
         self._configurations: dict[bytes, tuple[Blob, Place]] = {}
-        self._governing: set[bytes] = set()
+        self._doubtful: set[bytes] = set()
         self._generated: set[bytes] = set()
         self._paths: list[bytes] = []
         self._latest: dict[bytes, int] = {}
@@ -160,8 +160,10 @@ class Seal:
         governing = nearest(self._prefix + path, policies)
         if governing is None:
             return None
-        self._governing.add(governing)
-        return policies[governing].rule_for(self._prefix + path)
+        rule = policies[governing].rule_for(self._prefix + path)
+        if not policies[governing].usable or (rule is not None and rule.broken):
+            self._doubtful.add(governing)
+        return rule
 
     def _check_content(self, blob: Blob, place: Place, rule: "CreationRule | None") -> None:
         from scanner.sops.check import Help, check_file
@@ -176,10 +178,10 @@ class Seal:
             self._encrypted.setdefault(place.path, []).append(_Encrypted(blob, place, outcome.content))
 
     def _check_configuration(self, blob: Blob, place: Place) -> None:
+        self._configurations[self._prefix + place.path] = (blob, place)
         if place.path.endswith(b".sops.yaml"):
             from scanner.sops.policy import load_policy
 
-            self._configurations[self._prefix + place.path] = (blob, place)
             self._add(load_policy(blob.data, self._prefix + place.path).problems, blob.data, blob.id, place)
 
     def _add(self, problems: "Sequence[Problem]", data: bytes, blob_id: str | None, place: Place) -> None:
@@ -244,7 +246,7 @@ class Seal:
     def _lint(self) -> None:
         """Look at the configurations together, with the paths they are for."""
         policies = self._load()
-        if not policies:
+        if not policies and not self._configurations:
             return
         from scanner.sops.lint import lint
 
@@ -253,11 +255,10 @@ class Seal:
                 blob, place = self._configurations[path]
                 self._add([problem], blob.data, blob.id, place)
         # One that did not change and cannot be used: what it governs cannot be judged by it.
-        for path in self._governing - self._configurations.keys():
-            if not policies[path].usable:
-                name = os.path.relpath(b"/" + path, b"/" + self._prefix) if self._prefix else path
-                place = Place(name, Provenance("file", order=self._latest.get(name, 0)))
-                self._add(policies[path].problems, self._files[path], None, place)
+        for path in self._doubtful - self._configurations.keys():
+            name = os.path.relpath(b"/" + path, b"/" + self._prefix) if self._prefix else path
+            place = Place(name, Provenance("file", order=self._latest.get(name, 0)))
+            self._add(policies[path].problems, self._files[path], None, place)
 
 
 class _PublicKeys(Mapping[str, frozenset[str]]):

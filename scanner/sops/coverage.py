@@ -27,7 +27,7 @@ _TOKEN_LENGTH: Final = 16
 def cover(content: Content, selector: Selector, found: Sequence[Span] = ()) -> list[Problem]:
     """Return what is wrong with the items; `found` is where the secret detector saw something."""
     encrypted = selects(content.items, selector)
-    checker = _Checker(content.items, found)
+    checker = _Checker(content, found)
     problems: list[Problem] = []
     hidden = 0
     clear: Item | None = None
@@ -69,8 +69,9 @@ def _names_empty(items: Sequence[Item], selector: Selector) -> bool:
 class _Checker:
     """Remembers what recurs from value to value."""
 
-    def __init__(self, items: Sequence[Item], found: Sequence[Span]) -> None:
-        values = sum(item.kind == "value" for item in items)
+    def __init__(self, content: Content, found: Sequence[Span]) -> None:
+        values = sum(item.kind == "value" for item in content.items)
+        self._is_yaml = content.store == "yaml"
         # Each value may be readable by chance: the more there are, the longer it must be to be no chance.
         self._readable = READABLE_BYTES + math.ceil(math.log(max(1, values)))
         self._nonces: dict[bytes, bytes] = {}
@@ -119,7 +120,8 @@ class _Checker:
 
     def _ciphertext(self, value: Ciphertext, item: Item, name: str, kind: str) -> Iterator[Problem]:
         why = doubt(value, self._readable)
-        if not why and (value.type == "comment") != (kind == "comment"):
+        # In a list of a YAML file sops itself makes an item of each comment, and keeps its type.
+        if not why and (value.type == "comment") != (kind == "comment") and not (self._is_yaml and value.type == "comment"):
             why = f"it is a {kind} with the type {value.type}"
         if not why and self._nonces.setdefault(value.iv, value.data) != value.data:
             why = "another value has the same nonce"

@@ -104,7 +104,7 @@ def tampered(span: Span) -> Problem:
 
 def not_rotated(recipients: frozenset[Recipient], span: Span) -> Problem:
     """Return the problem of a data key that former recipients know."""
-    names = ", ".join(sorted(f"{one.kind} {one.id[:60]}" for one in recipients))
+    names = ", ".join(sorted(f"{one.kind} {one.id[:120]}" for one in recipients))
     reason = f"no recipient any more, but the data key is the one they knew: {names}"
     key = ",".join(sorted(one.id for one in recipients))
     return Problem("sops-not-rotated", reason, span, key, confidence="medium", remedy="sops rotate -i {file}")

@@ -136,7 +136,7 @@ def _meaning(node: Node) -> object:
 def _drift(content: Content, metadata: Metadata, rule: CreationRule) -> list[Problem]:
     """The selector in the file counts, and nothing but encrypting anew ever takes over that of the rule."""
     demanded: Selector = rule.selector or DEFAULT_SELECTOR
-    if demanded == metadata.selector or content.store == "binary":
+    if rule.broken or demanded == metadata.selector or content.store == "binary":
         return []
     said = f"{metadata.selector.kind} '{metadata.selector.value[:60]}'"
     wanted = f"creation rule {rule.number} says {demanded.kind} '{demanded.value[:60]}'"

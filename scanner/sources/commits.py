@@ -88,7 +88,8 @@ class RangeSource:
             for (path, old), parents in replaced.items():
                 if old == object_id:
                     # Of a merge it is not known which of the parents had it.
-                    yield Version(path, data, Provenance("commit", parents[0] if len(parents) == 1 else None))
+                    parent = parents[0] if len(parents) == 1 else None
+                    yield Version(path, data, Provenance("commit", parent, order=self._order.get(parent or "", -1)))
 
     def _ends(self) -> list[str]:
         """Return the commits at which the range ends."""

@@ -13,7 +13,7 @@ from scanner.errors import ConfigError
 from scanner.git.changes import LINK, RAW_OPTIONS, SUBMODULE, parse_change
 from scanner.git.objects import read_objects
 from scanner.git.repo import Repository
-from scanner.git.trace import parse_commit, provenance_of
+from scanner.git.trace import Commit, parse_commit, provenance_of
 from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
 from scanner.sources.beside import is_called, read_named
 from scanner.sources.files import list_worktree, read_worktree_file, submodule
@@ -57,6 +57,7 @@ class CurrentSource:
         self._commit = self._resolve(revision) if revision else repo.head
         self._entries: list[_Entry] | None = None
         self._past: dict[bytes, list[_Past]] = {}
+        self._commits: dict[str, Commit] = {}
 
     def blobs(self) -> Iterator[Blob]:
         """Yield each file of the commit, then files on disk whose content differs from it."""
@@ -111,14 +112,14 @@ class CurrentSource:
         """Yield all versions that these paths have had in the commit's history, the newest first."""
         if not self._history:
             return
-        by_id: dict[str, list[_Past]] = {}
+        by_id: dict[str, list[tuple[_Past, int]]] = {}
         for versions in self._versions(paths).values():
-            for version in versions:
-                by_id.setdefault(version.id, []).append(version)
+            for age, version in enumerate(versions):
+                by_id.setdefault(version.id, []).append((version, len(versions) - age))
         # What cannot be read is named by whoever scans the history.
         for object_id, _, data in read_objects(self._repo, list(by_id), [], max_bytes=self._max_blob):
-            for version in by_id[object_id]:
-                yield Version(version.path, data, self._provenance(version.commit, at_head=None))
+            for version, order in by_id[object_id]:
+                yield Version(version.path, data, self._provenance(version.commit, at_head=False, order=order))
 
     def _resolve(self, revision: str) -> str:
         commit = self._repo.resolve(revision)
@@ -183,8 +184,12 @@ class CurrentSource:
             if git.wait() != 0:
                 self.gaps.append(Gap("missing", "the history of encrypted files", git.complaint()))
 
-    def _provenance(self, commit: str, *, at_head: bool | None) -> Provenance:
-        for _, _, data in read_objects(self._repo, [commit], []):
-            return provenance_of("commit", commit, parse_commit(data), at_head, 0)
-        return Provenance("commit", commit, at_head=at_head)
+    def _provenance(self, commit: str, *, at_head: bool, order: int = 0) -> Provenance:
+        if commit not in self._commits:
+            for _, _, data in read_objects(self._repo, [commit], []):
+                self._commits[commit] = parse_commit(data)
+        known = self._commits.get(commit)
+        if known is None:
+            return Provenance("commit", commit, at_head=at_head, order=order)
+        return provenance_of("commit", commit, known, at_head, order)
 

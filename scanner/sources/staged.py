@@ -86,7 +86,7 @@ class StagedSource:
         commit = None if self._merged else self._repo.head
         for object_id, _, data in read_objects(self._repo, list(owners), [], max_bytes=self._max_blob):
             for path in owners[object_id]:
-                yield Version(path, data, Provenance("commit", commit))
+                yield Version(path, data, Provenance("commit", commit, order=-1))
 
     def _staged(self) -> list[Change]:
         """Return the changes against HEAD that, in a merge, are changes against every merged commit too."""
