@@ -155,7 +155,7 @@ def _rank(words: list[str]) -> Strength:
 # Values that are one -----------------------------------------------------------------------------------------------
 
 _KNOWN: Final = re.compile(
-    r"-----BEGIN (?P<armour>[A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?)-----"
+    r"-----BEGIN (?P<armour>[A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?)-----(?:\s|\\[nr]){0,9}[A-Za-z0-9+/]{16}"
     r"|(?P<age>AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{40})"
     r"|(?P<token>\b(?:gh[pousr]_\w{30}|github_pat_\w{30}|glpat-[\w-]{20}|xox[abeprs]-[\w-]{20}|[sr]k_live_\w{16}|sk-ant-[\w-]{20}"
     r"|sk-proj-[\w-]{20}|AIza[\w-]{35}|SG\.[\w-]{20}\.[\w-]{20}|npm_\w{36}|pypi-AgE[\w-]{20}|hv[sb]\.[\w-]{20}|do[opr]_v1_\w{40}"

@@ -97,6 +97,7 @@ BEARING = {
     "prod.auto.tfvars.json": json.dumps({"db_password": REAL}),
     # logins
     "kubeconfig": f"kind: Config\nusers:\n- name: a\n  user: {{token: {REAL}}}\n",
+    "tokens.yaml": f"kind: Config\nclusters: []\nusers:\n- name: a\n  user: {{token: {REAL}}}\n",
     "cluster.yaml": f"kind: Config\nusers:\n- name: a\n  user: {{client-key-data: {b64(noise(90))}}}\n",
     ".docker/config.json": DOCKER_AUTH,
     # settings

@@ -27,7 +27,7 @@ _PGP: Final = re.compile(
     rf"-----BEGIN PGP PRIVATE KEY BLOCK-----{_HEADERS}{_BODY}(?:=[A-Za-z0-9+/]{{4}}(?:\s|\\[nr])*)?-----END"
 )
 _PUTTY: Final = re.compile(
-    r"PuTTY-User-Key-File-[23]: [^\n]{1,100}\nEncryption: (?P<cipher>[^\r\n]{1,40})[^\0]{1,20000}?\nPrivate-Lines: "
+    r"\s{0,9}PuTTY-User-Key-File-[23]: [^\n]{1,100}\nEncryption: (?P<cipher>[^\r\n]{1,40})[^\0]{1,20000}?\nPrivate-Lines: "
 )
 _KEY_FILE: Final = re.compile(
     r"\.(?:pem|key|ppk|priv|private|pk8|asc|gpg|pgp|rsa|dsa|ecdsa|ed25519)(?:\.\w{1,5})?$|^id_(?:rsa|dsa|ecdsa|ed25519)"
@@ -129,8 +129,8 @@ def _is_encrypted(kind: str, headers: str, body: bytes) -> bool:
 
 
 def _putty(file: File) -> Iterator[Problem]:
-    found = _PUTTY.search(file.text)
-    if found and not file.text[: found.start()].strip():
+    found = _PUTTY.match(file.text)
+    if found:
         encrypted = found["cipher"].strip() != "none"
         reason = "PuTTY private key protected by a passphrase only" if encrypted else "PuTTY private key in clear text"
         yield file.problem("private key", file.text, (0, len(file.text)), reason, "medium" if encrypted else "high")

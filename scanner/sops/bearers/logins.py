@@ -16,6 +16,7 @@ _KUBE_NAME: Final = re.compile(r"(?:.*[._-])?kubeconfig(?:[._-].*)?|.*\.kube/con
 _KUBE_KEYS: Final = frozenset(
     {"client-key-data", "token", "password", "id-token", "refresh-token", "access-token", "client-secret"}
 )
+_KUBE_WORDS: Final = ("client-key-data", "current-context", "clusters")
 _DOCKER_KEYS: Final = frozenset({"auth", "password", "identitytoken", "registrytoken"})
 _OMITTED: Final = re.compile(r"redacted|(?:data|base64).{0,3}omitted|omitted", re.IGNORECASE)
 
@@ -40,7 +41,7 @@ def login_secrets(file: File) -> Iterator[Problem]:
 def _is_kubeconfig(file: File) -> bool:
     if _KUBE_NAME.fullmatch(file.lower) or _KUBE_NAME.fullmatch(file.name):
         return True
-    return file.is_structured and "users" in file.text and ("client-key-data" in file.text or "current-context" in file.text)
+    return file.is_structured and "users" in file.text and any(word in file.text for word in _KUBE_WORDS)
 
 
 def _kubeconfig(file: File) -> Iterator[Problem]:
