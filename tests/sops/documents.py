@@ -188,4 +188,4 @@ def _ini_file(draw: st.DrawFn) -> bytes:
             between = draw(st.sampled_from((" = ", "=", ": ")))
             value = draw(_FLAT_VALUES | st.just('"""line one\nline two"""'))
             lines.append(f"{name}{between}{value}")
-    return ("\n".join([*lines, "[last]", "; closed", "last_s = words"]) + "\n").encode()
+    return ("\n".join([*lines, "[last]", "; closed", "before = words", "last_s = words"]) + "\n").encode()

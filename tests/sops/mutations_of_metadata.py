@@ -111,9 +111,14 @@ def _(s: Sample) -> bytes | None:
     return s.with_field("version", "3.9.4")
 
 
-@mutation(METADATA, "selector removed", "keyless")
+@mutation(METADATA, "default selector removed", "never", why="where a file names no selector, SOPS goes by this one")
 def _(s: Sample) -> bytes | None:
     return s.without_field("unencrypted_suffix") if s.store != "binary" else None
+
+
+@mutation(METADATA, "regex removed", "keyless", "encrypted_regex")
+def _(s: Sample) -> bytes | None:
+    return s.without_field("encrypted_regex")
 
 
 @mutation(METADATA, "selector widened", "keyless")
@@ -134,7 +139,7 @@ def _(s: Sample) -> bytes | None:
     return re.sub(rb'(user|word)("?: "?)ENC\[[^]]*\]', lambda found: found[1] + found[2] + clear[found[1]], narrower)
 
 
-@mutation(METADATA, "mac_only_encrypted added", "keyless")
+@mutation(METADATA, "mac_only_encrypted added", "keyed")
 def _(s: Sample) -> bytes | None:
     return s.add_field("mac_only_encrypted", b"true")
 
@@ -254,7 +259,7 @@ def _(s: Sample) -> bytes | None:
     return s.with_armor("AGE", "\n".join(lines))
 
 
-@mutation(RECIPIENTS, "listed twice", "keyless")
+@mutation(RECIPIENTS, "listed twice", "never", why="nobody else can decrypt by it")
 def _(s: Sample) -> bytes | None:
     if s.store == "yaml":
         return re.sub(rb"(?sm)(    age:\n)(.*?)(?=^    \w)", rb"\1\2\2", s.data)
@@ -287,3 +292,13 @@ def _(s: Sample) -> bytes | None:
 def _(s: Sample) -> bytes | None:
     share, owner = unwrap(s)
     return s.with_armor("AGE", wrap_for(share, [owner, s.maker.age(3)]))
+
+
+@mutation(RECIPIENTS, "time of a PGP recipient is text", "keyless", "age and PGP")
+def _(s: Sample) -> bytes | None:
+    return re.sub(rb'(created_at"?(?:: "?| *= ?))[-0-9T:]+Z', rb"\1plain words", s.data)
+
+
+@mutation(RECIPIENTS, "time of a PGP recipient changed", "never", "age and PGP", why="nothing depends on it")
+def _(s: Sample) -> bytes | None:
+    return re.sub(rb'(created_at"?(?:: "?| *= ?))\d\d\d\d', rb"\g<1>2001", s.data)

@@ -4,6 +4,7 @@
 import re
 
 from mutation import mutation, only
+from mutations_of_values import TOKEN
 from samples import DOCUMENTS, Change, Sample
 from sopsmaker import Store
 
@@ -81,7 +82,7 @@ def _(s: Sample) -> bytes | None:
     return s.replace(s.comments[0], s.other.comments[0][0])
 
 
-@mutation(COMMENTS, "encrypted one moved to another map", "keyed")
+@mutation(COMMENTS, "encrypted one moved to another map", "never", why="SOPS itself moves comments to a neighbouring map and back")
 @only("yaml", "ini")
 def _(s: Sample) -> bytes | None:
     top, inner = s.comments[0], s.comments[-1]
@@ -122,7 +123,7 @@ def _(s: Sample) -> bytes | None:
     return s.edit(Change(at, at, s.entry(name, s.quote("plain words"))))
 
 
-@mutation(STRUCTURE, "entry twice, both encrypted", "keyless", why="", json="keyed")
+@mutation(STRUCTURE, "entry twice, both encrypted", "keyless", dotenv="keyed")
 def _(s: Sample) -> bytes | None:
     found = s.value("data" if s.store == "binary" else "last")
     assert found is not None
@@ -330,3 +331,122 @@ def _(s: Sample) -> bytes | None:
 @only("yaml")
 def _(s: Sample) -> bytes | None:
     return re.sub(rb"(?m)^(\w+: )(ENC\[.*\])$", rb"\1'\2'", s.data)
+
+
+# --- What only one store has
+
+SYNTAX = "Syntax of one store"
+
+
+@mutation(SYNTAX, "YAML: clear text below a ciphertext in a block", "keyless")
+@only("yaml")
+def _(s: Sample) -> bytes | None:
+    return s.replace(s.values[-1], b"|-\n    " + s.values[-1][0] + b"\n    plain words")
+
+
+@mutation(SYNTAX, "YAML: clear text on the next line of a plain scalar", "keyless")
+@only("yaml")
+def _(s: Sample) -> bytes | None:
+    return s.replace(s.values[-1], s.values[-1][0] + b"\n    plain words")
+
+
+@mutation(SYNTAX, "YAML: text behind the end of the document", "keyless")
+@only("yaml")
+def _(s: Sample) -> bytes | None:
+    return s.data + b"...\nplain words\n"
+
+
+@mutation(SYNTAX, "YAML: comment behind the end of the document", "keyless")
+@only("yaml")
+def _(s: Sample) -> bytes | None:
+    return s.data + b"... # plain words\n"
+
+
+@mutation(SYNTAX, "YAML: comment behind the start of the document", "keyless")
+@only("yaml")
+def _(s: Sample) -> bytes | None:
+    return b"--- # plain words\n" + s.data
+
+
+@mutation(SYNTAX, "YAML: comment in the header of a block", "keyless")
+@only("yaml")
+def _(s: Sample) -> bytes | None:
+    return s.data.replace(b"enc: |\n", b"enc: | # plain words\n")
+
+
+@mutation(SYNTAX, "YAML: a map as a key", "keyless")
+@only("yaml")
+def _(s: Sample) -> bytes | None:
+    return s.add(b'? {plain: words}\n: ""\n')
+
+
+@mutation(SYNTAX, "YAML: bytes in base64", "keyless")
+@only("yaml")
+def _(s: Sample) -> bytes | None:
+    return s.add(b"extra: !!binary cGxhaW4gd29yZHM=\n")
+
+
+@mutation(SYNTAX, "YAML: UTF-16 with a clear value", "keyless")
+@only("yaml")
+def _(s: Sample) -> bytes | None:
+    return s.add(b"extra: plain words\n").decode().encode("utf-16")
+
+
+@mutation(SYNTAX, "JSON: a second `sops`, its name escaped", "keyless")
+@only("json", "binary")
+def _(s: Sample) -> bytes | None:
+    return s.add(b'\t"\\u0073ops": {"note": "plain words"},\n')
+
+
+@mutation(SYNTAX, "JSON: a ciphertext escaped", "never", why="formatting is not content")
+@only("json", "binary")
+def _(s: Sample) -> bytes | None:
+    return s.replace(s.values[-1], b"\\u0045" + s.values[-1][0][1:])
+
+
+@mutation(SYNTAX, "JSON: a lone surrogate", "keyless")
+@only("json", "binary")
+def _(s: Sample) -> bytes | None:
+    return s.add(s.entry("extra", b'"\\ud800 plain words"'))
+
+
+@mutation(SYNTAX, "dotenv: clear value with export", "keyless")
+@only("dotenv")
+def _(s: Sample) -> bytes | None:
+    return s.add(b"export EXTRA=plain words\n")
+
+
+@mutation(SYNTAX, "dotenv: blanks behind a ciphertext", "keyless")
+@only("dotenv")
+def _(s: Sample) -> bytes | None:
+    return s.replace(s.values[-1], s.values[-1][0] + b" ")
+
+
+@mutation(SYNTAX, "INI: clear value in a section of its own", "keyless")
+@only("ini")
+def _(s: Sample) -> bytes | None:
+    return s.add(b"\n[extra]\nextra = plain words\n")
+
+
+@mutation(SYNTAX, "INI: section twice", "keyless")
+@only("ini")
+def _(s: Sample) -> bytes | None:
+    return s.add(b"\n[map]\nextra = plain words\n")
+
+
+@mutation(SYNTAX, "INI: clear text behind a backslash at the line's end", "keyless")
+@only("ini")
+def _(s: Sample) -> bytes | None:
+    return s.replace(s.values[-1], s.values[-1][0] + b"\\\nplain words")
+
+
+@mutation(SYNTAX, "INI: comment behind the name of a section", "keyless")
+@only("ini")
+def _(s: Sample) -> bytes | None:
+    return s.data.replace(b"[map]\n", b"[map] ; plain words\n")
+
+
+@mutation(SYNTAX, "INI: secret as the name of a section", "never", why="names are clear by design, and judged above empty values only")
+@only("ini")
+def _(s: Sample) -> bytes | None:
+    return s.add(b"\n[" + TOKEN.encode() + b"]\n")

@@ -130,12 +130,12 @@ def _(s: Sample) -> bytes | None:
     return s.add(s.entry(TOKEN, s.quote("")))
 
 
-@mutation(CLEAR, "empty value added", "never", why="SOPS neither encrypts empty values nor counts them in the MAC", binary="keyless")
+@mutation(CLEAR, "empty value added", "never", why="SOPS neither encrypts empty values nor counts them in the MAC")
 def _(s: Sample) -> bytes | None:
     return s.add(s.entry("extra", b'""' if s.store in ("yaml", "json", "binary") else b""))
 
 
-@mutation(CLEAR, "null, empty map and empty list added", "never", why="SOPS counts no null, map or list in the MAC", binary="keyless")
+@mutation(CLEAR, "null, empty map and empty list added", "never", why="SOPS counts no null, map or list in the MAC")
 @only("yaml", "json", "binary")
 def _(s: Sample) -> bytes | None:
     return s.add(s.entry("extra", b"null") + s.entry("extra2", b"{}") + s.entry("extra3", b"[]"))
@@ -369,7 +369,13 @@ def _(s: Sample) -> bytes | None:
     return s.replace(found, b"str", 4)
 
 
-@mutation(FORM, "type of a value changed to comment", "keyless")
+@mutation(FORM, "type of a list item changed to comment", "keyless", yaml="keyed")
+def _(s: Sample) -> bytes | None:
+    items = s.items()
+    return s.replace(items[0], b"comment", 4) if items else None
+
+
+@mutation(FORM, "type of a value changed to comment", "keyless", yaml="keyed")
 def _(s: Sample) -> bytes | None:
     found = s.value("data" if s.store == "binary" else "last")
     return s.replace(found, b"comment", 4) if found else None
