@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 from scanner.model import Span
 
-_BASE64: Final = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+# Possessive: 20 MB of a binary file took 0.9 GB for the ways back, and three seconds.
+_BASE64: Final = r"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _FORM: Final = (
     rf"ENC\[AES256_GCM,data:(?P<data>(?=[^,]){_BASE64}),iv:(?P<iv>[A-Za-z0-9+/]{{43}}=),"
     r"tag:(?P<tag>[A-Za-z0-9+/]{22}==),type:(?P<type>str|int|float|bool|time|comment)\]"

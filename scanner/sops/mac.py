@@ -71,7 +71,7 @@ def _verify(content: Content, metadata: Metadata, values: "_Values") -> list[Pro
     if mac[0].decode("ascii", "replace") not in macs:
         return [_of_metadata(metadata, "every value decrypts, and yet they are not the ones that the MAC was made over")]
     strange = values.strange_comment(content.items, covered)
-    return [_of_value(strange, "this comment was not encrypted in this file")] if strange else []
+    return [_of_value(strange, "this comment was not encrypted as one in this file")] if strange else []
 
 
 class _Values:
@@ -139,7 +139,8 @@ class _Values:
         return None
 
     def _opens(self, item: Item, paths: Iterable[str]) -> bool:
-        return any(self.open(item.scalar.text, path) is not None for path in paths)
+        found = filter(None, (self.open(item.scalar.text, path) for path in paths))
+        return any(type_ == "comment" for _, type_ in found)
 
 
 def _joined(path: Sequence[str]) -> str:

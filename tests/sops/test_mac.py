@@ -151,7 +151,6 @@ def test_clear_integers_of_json_that_are_no_floats(sops_maker: SopsMaker) -> Non
         ("binary", bytes(range(256))),
         ("binary", b""),
         ("binary", b'{"data": "x", "more": 1}'),
-        ("yaml", b""),
         ("yaml", b"---\n# only a comment\n---\na: b\n---\n{}\n"),
         ("yaml", b"a: b\n---\nnull\n---\nc: d\nl:\n- - a\n  - - b\n- c\n"),
         ("yaml", b"a:b: {c: d}\na: {'b:c': d}\n"),
@@ -161,11 +160,8 @@ def test_clear_integers_of_json_that_are_no_floats(sops_maker: SopsMaker) -> Non
     ],
 )
 def test_odd_documents(sops_maker: SopsMaker, store: Store, document: bytes) -> None:
-    try:
-        data = sops_maker.encrypt(document, store)
-        sops_maker.decrypt(data, store)
-    except SopsError as error:
-        pytest.skip(f"sops itself refuses: {str(error)[:80]}")
+    data = sops_maker.encrypt(document, store)
+    assert sops_maker.decrypt(data, store) is not None
     assert verify(data, store, sops_maker) == []
 
 
@@ -362,13 +358,14 @@ def test_a_value_that_must_be_encrypted_in_clear(samples: Samples, store: Store)
 
 
 @pytest.mark.parametrize("store", ["yaml", "dotenv", "ini"])
-def test_a_comment_of_another_file(samples: Samples, store: Store) -> None:
+def test_a_comment_of_another_file_or_type(samples: Samples, store: Store) -> None:
     sample = samples.get(store, "age")
     comment = sample.comments[0]
-    data = sample.replace(comment, sealed(os.urandom(32), ":", b" note", "comment"))
-    problem, there = one(data, store, sample.maker)
-    assert "comment" in problem.reason
-    assert b"type:comment" in there
+    path = "map:" if comment.start() > sample.data.find(b"map") else ":"
+    for new in (sealed(os.urandom(32), path, b" note", "comment"), sealed(sample.data_key, "elsewhere:", b"x", "comment"), comment[0].replace(b"type:comment", b"type:str")):
+        problem, there = one(sample.replace(comment, new), store, sample.maker)
+        assert "comment" in problem.reason
+        assert new in there
 
 
 def test_documents_swapped_or_removed(samples: Samples) -> None:

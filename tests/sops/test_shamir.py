@@ -45,8 +45,8 @@ def test_any_shares_that_are_enough_give_the_secret(shares: int, threshold: int)
             assert combine(chosen) == secret
 
 
-def test_many_shares_and_every_byte_value() -> None:
-    secret = bytes(range(256))
+def test_as_many_shares_as_there_can_be() -> None:
+    secret = bytes(range(0, 256, 15))
     made = split(secret, 255, 20, random.Random(1))
     assert combine(made[200:220]) == secret
     assert combine(made) == secret
