@@ -7,18 +7,21 @@ to encrypt what is secret: under it, and under none, a file is a violation if it
 """
 
 import os
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scanner.model import Span
+from scanner.model import Secret, Span
 from scanner.sops.bearers.sealed import is_sealed
 from scanner.sops.bearing import may_bear, secret_bearing
 from scanner.sops.content import Content
 from scanner.sops.coverage import FindSecrets, exposed
+from scanner.sops.likely import looks_secret
 from scanner.sops.policy import CreationRule
 from scanner.sops.rules import Problem
 from scanner.sops.stores import read
 from scanner.sops.stores.sniff import store_of
+from scanner.sops.stores.template import is_template, read_template
 from scanner.sops.verify import PublicKeys, not_encrypted, read_encrypted, verify_content
 
 if TYPE_CHECKING:
@@ -62,6 +65,8 @@ def check_file(
     content = read(store_of(path, data), data)
     broken = [problem for problem in content.problems if problem.rule == "sops-malformed"]
     if rule is not None and rule.specific and (broken or _is_demanded(content, rule)):
+        if broken and is_template(data):
+            return Outcome(list(_in_template(data, rule)))
         if broken:
             reason = f"creation rule {rule.number} covers it; it cannot be read, and is not encrypted: {broken[0].reason}"
             return Outcome([broken[0]._replace(reason=reason)])
@@ -73,6 +78,17 @@ def check_file(
     if is_source or may_bear(path, data):
         return Outcome(secret_bearing(path, data, is_source=is_source))
     return Outcome([])
+
+
+def _in_template(data: bytes, rule: CreationRule) -> Iterator[Problem]:
+    """SOPS cannot encrypt what is not YAML before Helm has filled it in: only what is written out in it can be wrong."""
+    for key, value, span in read_template(data):
+        why = looks_secret(key, value)
+        if why:
+            by = f"creation rule {rule.number} covers this template, which SOPS cannot encrypt"
+            reason = f"{by}, and {key} is in clear text: {why}"
+            remedy = "move the value into a file of values, encrypt that one (sops encrypt -i), and refer to it here"
+            yield Problem("sops-plain", reason, span, key, Secret(value.encode()), "high", remedy)
 
 
 def check_link(target: bytes, path: bytes, rule: CreationRule | None) -> list[Problem]:
