@@ -16,6 +16,8 @@ from scanner.sops.standin import Strength, password_of_url, stands_for, strength
 _MOST_CHARACTERS: Final = 100_000
 _MOST_PAIRS: Final = 500
 
+HOLDS_MANIFEST: Final = "it holds a Kubernetes Secret"
+
 
 class Pair(NamedTuple):
     """`name = value`, found in a text; the offsets are those of the value, without quotes."""
@@ -33,7 +35,7 @@ def looks_secret(key: str, value: str) -> str:
     if reason or ("\n" not in value and len(value) < 200 and not value.startswith(("{", "["))):
         return reason
     if _holds_manifest(value):
-        return "it holds a Kubernetes Secret"
+        return HOLDS_MANIFEST
     return next((f"it holds a {why}" for _, why in secrets_within(value)), "")
 
 
@@ -185,6 +187,7 @@ _NO_VALUE: Final = re.compile(
     r"(?:true|false|yes|no|on|off|null|none|nil|enabled|disabled|optional|required|always|never|auto|~)"
     r"|[-+]?\d{1,5}(?:\.\d+)?(?:[a-z]{1,2}|%)?|\d+(?:ms|[smhdwy]|[kmg]i?b?)|(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?"
     r"|(?:\.{0,2}|~)/[a-z0-9._/ -]*|(?:\.{0,2}|~)?/?(?:[\w.-]+/)+[\w-]+\.[a-z]{1,6}|[A-Z]:\\.*"
+    r"|\d{4}-\d\d-\d\d(?:[T ][\d:.Z+-]*)?|arn:[\w:/*@.+=,-]*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
     r"|[a-z][a-z0-9+.-]*://[^\s@?]*(?:\?[^=\s]*)?|[\w.-]+\.(?:pem|key|crt|txt|ya?ml|json|env|p12|jks)",
     re.IGNORECASE,
 )

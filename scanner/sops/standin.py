@@ -14,7 +14,8 @@ Strength = Literal["none", "weak", "strong"]
 
 _USERINFO: Final = re.compile(r"[a-z][a-z0-9+.-]{1,30}://([^\s:@/?#]*):([^\s@]*)@", re.IGNORECASE)
 _REFERENCE: Final = re.compile(
-    r"\$\$?\{[^{}]*\}|\$\([^()]*\)|\{\{.*?\}\}|<%.*?%>|#\{[^{}]*\}|%\([^()]*\)s|\[\[[^\[\]]*\]\]|@@\w+@@|%[A-Z_]{3,}%"
+    r"\$\$?\{[^{}]*\}|\$\([^()]*\)|\{\{.*?\}\}|<%.*?%>|#\{[^{}]*\}|%\([^()]*\)s"
+    r"|<[A-Za-z][\w .-]{1,60}>|\[\[[^\[\]]*\]\]|@@\w+@@|%[A-Z_]{3,}%"
 )
 _WHOLE: Final = re.compile(
     r"\$\w+|__\w+__|<[^<>]*>|\[[A-Za-z _-]*\]|\{[\w .-]*\}|%[sdvq]"
@@ -48,7 +49,7 @@ _DUMMY: Final = re.compile(
 # Made of words for what should stand here: my-secret-key, testpassword, api_token.
 _FILLER: Final = re.compile(
     r"(?:my|the|an?|some|super|top|very|your|test|testing|secret|secrets|password|passwd|pass|pwd|passphrase|key|token|api|value"
-    r"|here|db|database|user|string|text|private|access|client|auth|none|null|nil|undefined|default|sample|foo|bar|baz|demo"
+    r"|here|db|database|user|username|name|account|authentication|another|other|pw|string|text|private|access|client|auth|none|null|nil|undefined|default|sample|foo|bar|baz|demo"
     r"|mock|stub|na|empty|unset|unused|xx+|[-_ .:/])+",
     re.IGNORECASE,
 )

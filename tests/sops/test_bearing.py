@@ -123,6 +123,9 @@ ORDINARY = {
     "k/references.yaml": "kind: Secret\nstringData:\n  password: <path:secret/data/x#y>\n  b: ref+vault://x/y\n  c: $(VAR)\n"
     "  d: ${X}\n  e: changeme\n  url: https://git.example.org/a/b\n  type: git\n",
     "k/encrypted.yaml": f"kind: Secret\nstringData:\n  p: {CIPHERTEXT}\n",
+    "k/hollow.yaml": "kind: Secret\nstringData:\n  sshPrivateKey: |\n    -----BEGIN OPENSSH PRIVATE " "KEY-----\n    ...\n"
+    "  mail: a@example.org\n  adminPasswordMtime: 2019-03-20T17:54:53Z\n",
+    "values-manifest.yaml": "extra: |\n  kind: Secret\n  data:\n    password: ${PW}\n",
     "k/certificate.yaml": f"kind: Secret\ndata:\n  ca.crt: {b64('-----BEGIN CERTIFICATE-----')}\n  ns: {b64('default')}\n",
     "k/request.yaml": "kind: Secret\nmetadata: {name: t}\ntype: kubernetes.io/service-account-token\n",
     "k/delete.yaml": "kind: Secret\nmetadata: {name: db}\n$patch: delete\n",

@@ -34,6 +34,8 @@ _ORDINARY: Final = re.compile(
 )
 # Comments, template actions and conflict markers do not end a block.
 _INTERRUPTIONS: Final = ("#", "{{", "<", ">", "=")
+# Armor with an ellipsis in it.
+_HOLLOW: Final = re.compile(r"-----BEGIN [A-Z ]{3,40}-----\s{0,9}(?:\.\.|…|<|\[|\*\*)")
 _MAX_EMBEDDING: Final = 2
 
 
@@ -136,6 +138,8 @@ def judge(key: str, value: str, *, encoded: bool) -> Verdict | None:
 def _weigh(key: str, text: str, kind: str) -> Verdict | None:
     if known_form(text):
         return Verdict(text, kind, "high")
+    if _HOLLOW.search(text):
+        return None
     if "\n" in text or text[0] in "{[":
         if any(True for _ in secrets_within(text)):
             return Verdict(text, kind, "high")
@@ -187,7 +191,7 @@ def _of_lines(file: File) -> Iterator[Problem]:
             continue
         pair = _PAIR_LINE.fullmatch(text) if block >= 0 else None
         if pair and len(pair[1]) > block:
-            value = pair[3].strip().strip("\"'")
+            value = pair[3].strip().rstrip(",").strip("\"'")
             found.append((pair[2], value, encoded, (start + pair.start(3), start + pair.end(3))))
         elif text.strip() and len(text) - len(text.lstrip()) <= block and not text.lstrip().startswith(_INTERRUPTIONS):
             block = -1

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from scanner.model import Confidence
 from scanner.sops.bearers.file import ENCRYPT, File
 from scanner.sops.bearers.sealed import is_vault_text
-from scanner.sops.likely import looks_secret, may_be_value, names_secret, pairs
+from scanner.sops.likely import HOLDS_MANIFEST, looks_secret, may_be_value, names_secret, pairs
 from scanner.sops.rules import Problem
 from scanner.sops.standin import stands_for, strength
 
@@ -65,8 +65,8 @@ def setting_secrets(file: File) -> Iterator[Problem]:
     is_example = _EXAMPLE.fullmatch(file.name) is not None
     for key, value, where in _entries(file):
         reason = looks_secret(key, value) or (_opaque(key, value) if kind.named and not is_example else "")
-        if not reason:
-            continue
+        if not reason or reason == HOLDS_MANIFEST:
+            continue  # a manifest inside is judged as one, value by value
         weak = strength(value) != "strong"
         if weak and is_example:
             continue
