@@ -123,6 +123,13 @@ def test_private_keys_in_their_files_and_in_settings(key, form):
     assert rules(b"main.go", pem) == []
 
 
+def test_the_beginning_of_a_key_is_enough_in_its_own_file(key):
+    head, body, *_ = key.private_bytes(PEM, PKCS8, CLEAR).decode().splitlines()
+    data = "\n".join((head, body[:32], head.replace("BEGIN", "END"))).encode()
+    assert rules(b"tls.key", data) == [("sops-uncovered", "medium")]
+    assert rules(b"a.yaml", b"a: |\n  " + data.replace(b"\n", b"\n  ")) == []
+
+
 def test_a_key_with_a_passphrase_is_believed_less(key):
     locked = serialization.BestAvailableEncryption(b"x" * 8)
     assert rules(b"tls.key", key.private_bytes(PEM, PKCS8, locked)) == [("sops-uncovered", "medium")]

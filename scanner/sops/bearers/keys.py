@@ -38,6 +38,8 @@ _SETTINGS: Final = re.compile(
 )
 OPENPGP_NAME: Final = (".gpg", ".pgp", ".key", ".asc", ".secret", ".bin", ".kbx")
 _KEY_BYTES: Final = 32
+# In a file made for a key, the beginning of one is enough.
+_CUT_BYTES: Final = 16
 
 
 def sops_keys(file: File) -> Iterator[Problem]:
@@ -105,13 +107,14 @@ def _pem(file: File) -> Iterator[Problem]:
         return
     for found in _PEM.finditer(file.text):
         body = _decode(found["body"])
-        if len(body) < _KEY_BYTES or len(set(body)) < _KEY_BYTES // 3:
+        if len(body) < (_CUT_BYTES if is_key_file else _KEY_BYTES) or len(set(body)) < _CUT_BYTES // 2:
             continue
         if body[0] != 0x30 and not body.startswith(b"openssh-key-v1\0"):
             continue
         encrypted = _is_encrypted(found["kind"], found["headers"], body)
         reason = "private key protected by a passphrase only" if encrypted else "private key in clear text"
-        confidence: Confidence = "high" if is_key_file and not encrypted else "medium"
+        certain = is_key_file and not encrypted and len(body) >= _KEY_BYTES
+        confidence: Confidence = "high" if certain else "medium"
         problem = file.problem("private key", found[0], found.span(), reason, confidence)
         # Every test suite of a program that speaks TLS has one; what is public cannot be told from what is not.
         yield problem._replace(confidence="low") if file.is_fixture else problem

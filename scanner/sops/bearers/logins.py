@@ -18,6 +18,8 @@ _KUBE_KEYS: Final = frozenset(
 )
 _KUBE_WORDS: Final = ("client-key-data", "current-context", "clusters")
 _DOCKER_KEYS: Final = frozenset({"auth", "password", "identitytoken", "registrytoken"})
+# Armor with base64 in it, cut short perhaps, rather than a word or an ellipsis.
+_ARMOR: Final = re.compile(r"PRIVATE KEY-----\s{0,9}(?![A-Z_]{1,30}\s)[A-Za-z0-9+/]{8}")
 _OMITTED: Final = re.compile(r"redacted|(?:data|base64).{0,3}omitted|omitted", re.IGNORECASE)
 
 
@@ -77,5 +79,5 @@ def _service_account(file: File) -> Iterator[Problem]:
     if not any(leaf.key == "type" and leaf.text == "service_account" for leaf in file.tree.leaves):
         return
     for leaf in file.tree.leaves:
-        if leaf.key == "private_key" and len(leaf.text) > 60 and not stands_for(leaf.text) and len(set(leaf.text)) > 20:
+        if leaf.key == "private_key" and not stands_for(leaf.text) and _ARMOR.search(leaf.text):
             yield file.problem(".".join(leaf.path), leaf.text, (leaf.start, leaf.end), "key of a Google service account")
