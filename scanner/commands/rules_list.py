@@ -5,6 +5,7 @@ import argparse
 from collections.abc import Mapping
 
 from scanner.detect.rules import Rule, builtin_directory, load_rules, read_packs
+from scanner.sops.rules import RULES
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,12 +32,14 @@ def run(options: argparse.Namespace, _environ: Mapping[str, str]) -> int:
     if options.format == "json":
         import json
 
-        print(json.dumps([rule._asdict() for rule in rules], indent=2))
+        print(json.dumps([rule._asdict() for rule in [*rules, *RULES.values()]], indent=2))
         return 0
     width = max(len(rule.id) for rule in rules)
     for rule in sorted(rules, key=lambda rule: rule.id):
         print(line(rule, width))
-    print(f"{len(rules)} rules")
+    for info in RULES.values():
+        print(f"{info.id:<{width}}  {info.severity:<8}  {'':<6}  {info.name}")
+    print(f"{len(rules) + len(RULES)} rules")
     return 0
 
 

@@ -8,6 +8,7 @@ from scanner.commands.rules_list import add_rules_option
 from scanner.detect.anchor import anchor
 from scanner.detect.rules import builtin_directory, load_rules, read_packs, suggest
 from scanner.errors import ConfigError
+from scanner.sops.rules import RULES
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +21,13 @@ def run(options: argparse.Namespace, _environ: Mapping[str, str]) -> int:
     """Print the rule."""
     rules = {rule.id: rule for rule in load_rules(read_packs([builtin_directory(), *options.rules]))}
     rule = rules.get(options.id)
+    if options.id in RULES:
+        for field, value in RULES[options.id]._asdict().items():
+            print(f"{field + ':':<12} {' '.join(value) if isinstance(value, tuple) else value}")
+        return 0
     if rule is None:
-        raise ConfigError(f"there is no rule {options.id!r}", suggest(options.id, rules) or "see 'sealgate rules list'")
+        hint = suggest(options.id, [*rules, *RULES]) or "see 'sealgate rules list'"
+        raise ConfigError(f"there is no rule {options.id!r}", hint)
     for field, value in rule._asdict().items():
         if isinstance(value, tuple):
             for item in value:
