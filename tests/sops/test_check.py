@@ -4,9 +4,11 @@
 import json
 
 import pytest
+from planted import ROOT
 
 from scanner.sops.check import Help, check_file, check_link
 from scanner.sops.policy import CreationRule, load_policy
+from scanner.sops.rules import RULES
 
 RECIPIENT = "age1" + "lpefgyh8azxknvs4r94xcdcezth72ljpl74jmk48dvtltafgqejqdwmr36"
 VALUE = "hunter2-" + "Sup3r-Secret"
@@ -95,3 +97,9 @@ def test_a_merge_conflict_is_told_under_any_rule() -> None:
 def test_links_are_not_followed(target: bytes, outside: bool) -> None:
     assert bool(check_link(target, b"secrets/a.yaml", SPECIFIC)) == outside
     assert check_link(target, b"secrets/a.yaml", CATCH_ALL) == []
+
+
+def test_the_documentation_has_every_rule() -> None:
+    text = (ROOT / "docs/sops.md").read_text(encoding="utf-8")
+    for info in RULES.values():
+        assert f"| `{info.id}` | {info.severity} | {info.name}. {info.help} |" in text
