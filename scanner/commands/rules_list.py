@@ -32,7 +32,8 @@ def run(options: argparse.Namespace, _environ: Mapping[str, str]) -> int:
     if options.format == "json":
         import json
 
-        print(json.dumps([rule._asdict() for rule in [*rules, *RULES.values()]], indent=2))
+        checks = [info._asdict() for info in RULES.values()]
+        print(json.dumps([*(rule._asdict() for rule in rules), *checks], indent=2))
         return 0
     width = max(len(rule.id) for rule in rules)
     for rule in sorted(rules, key=lambda rule: rule.id):
