@@ -59,9 +59,11 @@ def test_random_documents_pass(store: Store, sops_maker: SopsMaker, judge: Judge
         data = sops_maker.encrypt(document, store, recipe)
         # go-yaml writes some comments into another list or map than it read them from, where a comment selector makes
         # another choice: sops 3.11 does not decrypt such a file of its own.
-        assume(store != "yaml" or selector is None or "comment" not in selector[0] or judge.sops_accepts(data, store))
+        fragile = store == "yaml" and selector is not None and "comment" in selector[0]
+        assume(not fragile or judge.sops_accepts(data, store))
         if command and store != "binary":
             data = _changed(sops_maker, data, store, command)
+            assume(not fragile or judge.sops_accepts(data, store))
         assert judge.problems(data, store, recipe, keyed=False) == [], data.decode()
         assert judge.problems(data, store, recipe, keyed=True) == [], data.decode()
 
