@@ -27,7 +27,8 @@ def read_dotenv(data: bytes) -> Content:
         if line != raw and not returns:
             problems.append(Problem("sops-malformed", "Lines end with CR LF, which SOPS takes for text", Span(end, end + 1)))
         returns = returns or line != raw
-        _take(line, start, items, flat, problems)
+        if line:
+            _take(line, start, items, flat, problems)
         start += len(raw) + 1
     metadata = unflatten(flat, problems)
     return Content("dotenv", tuple(items), () if metadata is None else (metadata,), 1, tuple(problems))
@@ -46,7 +47,7 @@ def _take(line: bytes, start: int, items: list[Item], flat: list[tuple[Scalar, S
             flat.append((Scalar(key.removeprefix(_PREFIX), "str", Span(start, start + len(raw_key))), scalar))
         else:
             items.append(Item("value", (key,), scalar))
-    elif line:
+    else:
         problems.append(Problem("sops-malformed", "A line without `=`", span))
 
 

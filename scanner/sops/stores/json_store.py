@@ -28,7 +28,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _MAX_INT_DIGITS: Final = 19
 
 # What may come next.
-_VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _COLON, _COMMA_OR_END, _NOTHING = range(7)
+_VALUE, _VALUE_OR_END, _KEY, _KEY_OR_END, _COLON, _COMMA_OR_END, _NOTHING, _MISFIT = range(8)
 
 
 def read_json(data: bytes) -> Content:
@@ -79,21 +79,22 @@ def _parse(builder: Builder, text: str) -> None:
         word = token[kind]
         if kind == _STRING and expected in (_KEY, _KEY_OR_END):
             builder.scalar(_string(builder, text, start, position), "str", start, position)
-            expected = _COLON
+            following = _COLON
         elif kind != _MARK and expected in (_VALUE, _VALUE_OR_END):
             value = _string(builder, text, start, position) if kind == _STRING else word
             builder.scalar(value, _type(kind, word), start, position)
-            expected = _COMMA_OR_END if builder.stack else _NOTHING
+            following = _COMMA_OR_END if builder.stack else _NOTHING
         elif kind == _MARK:
-            expected = _mark(builder, word, expected, start)
+            following = _mark(builder, word, expected, start)
         else:
-            expected = -1
-        if expected < 0:
+            following = _MISFIT
+        if following == _MISFIT:
             _stop(builder, text, start, expected)
+        expected = following
 
 
 def _mark(builder: Builder, mark: str, expected: int, start: int) -> int:
-    """Take a bracket, comma or colon; return what may come next, -1 where it does not fit."""
+    """Take a bracket, comma or colon; return what may come next, `_MISFIT` where it is out of place."""
     in_list = builder.frame.keys is None
     if mark in "{[" and expected in (_VALUE, _VALUE_OR_END):
         builder.open(start, start + 1, mark == "{")
@@ -107,7 +108,7 @@ def _mark(builder: Builder, mark: str, expected: int, start: int) -> int:
     ):
         builder.close(start, start + 1)
         return _COMMA_OR_END if builder.stack else _NOTHING
-    return -1
+    return _MISFIT
 
 
 def _type(kind: int, word: str) -> ValueType:
