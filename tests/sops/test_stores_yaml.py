@@ -310,7 +310,7 @@ def test_three_thousand_levels(data):
         b"[" * 1_000_000,
         b"{a: " * 4000 + b", ".join(b"b%d: 1" % number for number in range(50_000)),
         b"a: &a [1, 1]\n" + b"".join(b"b%d: &b%d [*a, *a]\n" % (number, number) for number in range(3000)),
-        b"".join(b" " * depth + b"a:\n" for depth in range(500)) + b" " * 500 + b"b: 1\n" + b"# x\n" * 20_000,
+        b"".join(b" " * depth + b"a:\n" for depth in range(500)) + b" " * 500 + b"b: 1\n" + b"# x\n" * 200_000,
         b"- !a &b x\n" * 10_000,
         b"a: 1\n" + b" \n" * 500_000 + b"# x\n",
     ],

@@ -93,7 +93,8 @@ class _Reader:
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             at = min(mark.index if mark else getattr(error, "position", 0), len(self.text))
-            why = getattr(error, "problem", None) or "a character that YAML forbids"
+            # libyaml's words are constant; those of PyYAML's own parser quote the text.
+            why = (yaml.__with_libyaml__ and getattr(error, "problem", None)) or "syntax, or a character that it forbids"
             self.builder.malformed(f"It is not YAML: {why}", at, len(self.text))
 
     def _scalars(self, event: Any, next_event: Any) -> Any:
@@ -128,7 +129,7 @@ class _Reader:
                 frame.key = None
                 add(new(Item, ("value", (*path, key), new(Scalar, (value, kind, span(start, end))), document)))
                 self.value_end = end
-            self.end = end
+            self.end = end if end > start else max(end, self.end)
             event = next_event()
         return event
 
@@ -226,6 +227,8 @@ class _Reader:
 
     def _gap(self, stop: int, floor: int = 0) -> None:
         """Account for what stands before `stop`, but leave comments that begin left of `floor` to the outer block."""
+        if self._is_known(stop):
+            return
         while (comment := self._next_comment(stop)) is not None:
             if 0 <= comment.column < floor:
                 return
@@ -237,6 +240,8 @@ class _Reader:
 
         For SOPS that is those on lines of their own behind the `:` or `-` that introduces it.
         """
+        if self._is_known(stop):
+            return []
         begin, introduced, comments = self.end, self.end, []
         while True:
             comment = self._next_comment(stop)
@@ -250,6 +255,13 @@ class _Reader:
         for comment in comments[: len(comments) - len(inside)]:
             self._comment(comment)
         return inside
+
+    def _is_known(self, stop: int) -> bool:
+        """Pass a gap that is like one that was seen before. A long one is not even cut out, as many blocks may end there."""
+        if stop - self.end >= _SHORT_GAP or self.text[self.end : stop] not in self.gaps:
+            return False
+        self.end = max(stop, self.end)
+        return True
 
     def _next_comment(self, stop: int) -> _Comment | None:
         """Find the next comment in a gap; everything before it is accounted for then, but its own indentation."""
