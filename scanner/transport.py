@@ -7,6 +7,7 @@ is read from the environment, a redirect is followed to configured origins only,
 all requests, and an error names a host and a fault, never a header, a query or a body.
 """
 
+import copy
 import ipaddress
 import os
 import re
@@ -146,6 +147,12 @@ class Transport:
             "redirect",
             acted=False,
         )
+
+    def within(self, deadline: Deadline) -> "Transport":
+        """Return a view with another deadline that shares the connections."""
+        view = copy.copy(self)
+        view.deadline = deadline
+        return view
 
     def close(self) -> None:
         """Close the connections that are kept open."""
