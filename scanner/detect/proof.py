@@ -10,8 +10,9 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from scanner.bech32 import is_valid
+
 BASE62: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-BECH32: Final = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 Outcome = Literal["proven", "plausible", "doubtful", "refuted"]
 
@@ -139,24 +140,9 @@ def check_aws_access_key_id(value: bytes) -> Proof:
 
 def check_age(value: bytes) -> Proof:
     """An age secret key: Bech32 with a checksum of 30 bits (BIP 173, the age specification)."""
-    text = value.lower()
-    prefix, separator, data = text.rpartition(b"1")
-    if separator and all(c in BECH32 for c in data) and bech32_polymod(prefix, data) == 1:
+    if is_valid(value):
         return Proof("proven", "its Bech32 checksum is right")
     return Proof("doubtful", "its Bech32 checksum is wrong")
-
-
-def bech32_polymod(prefix: bytes, data: bytes) -> int:
-    """Return the Bech32 checksum residue; 1 is a right one (BIP 173, "Checksum")."""
-    values = [c >> 5 for c in prefix] + [0] + [c & 31 for c in prefix] + [BECH32.index(c) for c in data]
-    check = 1
-    for value in values:
-        top = check >> 25
-        check = (check & 0x1FFFFFF) << 5 ^ value
-        for bit, generator in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
-            if top >> bit & 1:
-                check ^= generator
-    return check
 
 
 PROOFS: Final[Mapping[str, Callable[[bytes], Proof]]] = {

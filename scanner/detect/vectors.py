@@ -14,8 +14,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from scanner.bech32 import CHARACTERS, residue
 from scanner.detect.engine import Detector, resolve
-from scanner.detect.proof import BECH32, base62, bech32_polymod
+from scanner.detect.proof import base62
 from scanner.detect.rules import Rule, Vector
 from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES
@@ -153,9 +154,9 @@ def _pem(label: str, rng: random.Random) -> str:
 
 def _age(_argument: str, rng: random.Random) -> str:
     prefix = b"age-secret-key-"
-    body = bytes(rng.choices(BECH32, k=52))
-    residue = bech32_polymod(prefix, body + b"q" * 6) ^ 1
-    check = bytes(BECH32[residue >> 5 * (5 - i) & 31] for i in range(6))
+    body = bytes(rng.choices(CHARACTERS, k=52))
+    checksum = residue(prefix, body + b"q" * 6) ^ 1
+    check = bytes(CHARACTERS[checksum >> 5 * (5 - i) & 31] for i in range(6))
     return (prefix + b"1" + body + check).decode().upper()
 
 

@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from scanner.bech32 import decode, is_valid
 from scanner.sops.armor import MalformedError, decode_base64, decode_unpadded, is_readable, read_age_armor
 
-_ALPHABET: Final = {character: value for value, character in enumerate("qpzry9x8gf2tvdw0s3jn54khce6mua7l")}
-_GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 # The longest is a hybrid P-256 recipient with 1,249 bytes; an RSA key of 16,384 bits has 2,800 characters.
 _MAX_RECIPIENT: Final = 4_096
 _BECH32: Final = re.compile(r"(age(?:1[a-z0-9+._-]+)?)1([02-9ac-hj-np-z]{6,})")
@@ -181,26 +180,13 @@ def _parse_bech32(text: str) -> AgeRecipient:
     if found is None:
         raise MalformedError("it is not bech32")
     prefix, characters = found.groups()
-    values = [_ALPHABET[character] for character in characters]
-    expanded = [ord(character) >> 5 for character in prefix] + [0] + [ord(character) & 31 for character in prefix]
-    if _polymod(expanded + values) != 1:
+    if not is_valid(text.encode("ascii")):
         raise MalformedError("its checksum is wrong")
-    key = _regroup(values[:-6])
+    key = _regroup(decode(characters.encode("ascii"))[:-6])
     stanza, length = _NATIVE.get(prefix, ("", len(key)))
     if len(key) != length:
         raise MalformedError("its length is wrong")
     return AgeRecipient(stanza, key)
-
-
-def _polymod(values: list[int]) -> int:
-    check = 1
-    for value in values:
-        top = check >> 25
-        check = (check & 0x1FFFFFF) << 5 ^ value
-        for bit, generator in enumerate(_GENERATOR):
-            if top >> bit & 1:
-                check ^= generator
-    return check
 
 
 def _regroup(values: list[int]) -> bytes:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Container, Iterator
 from typing import Any, Final, NamedTuple
 
+from scanner.bech32 import is_valid
 from scanner.model import Span
 from scanner.sops.expression import as_text, compile_expression, refusal
 from scanner.sops.fields import FieldReader, Fields, UnreadableError
@@ -53,8 +54,6 @@ _AGE_IDENTITY_LENGTH: Final = 74
 _PGP_PRIVATE: Final = re.compile(
     rb"-----BEGIN PGP PRIVATE KEY BLOCK-----(?:[\s#\\n]|(?:Version|Comment|Charset|Hash): [^\n]{0,200}\n){0,200}[A-Za-z0-9+/]{40}"
 )
-_BECH32: Final = {character: value for value, character in enumerate(b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L")}
-_GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 
 class Selector(NamedTuple):
@@ -292,22 +291,9 @@ def _private_keys(data: bytes) -> Iterator[Problem]:
     """Yield keys that decrypt, wherever they stand, in comments too."""
     remedy = "take the key out of {file} and of the history, make a new one, then sops updatekeys and sops rotate"
     for found in _AGE_IDENTITY.finditer(data):
-        if _is_bech32(found[0]) or _is_bech32(found[0][:_AGE_IDENTITY_LENGTH]):
+        if is_valid(found[0]) or is_valid(found[0][:_AGE_IDENTITY_LENGTH]):
             reason = "an age identity stands here: whoever reads it can decrypt"
             yield Problem("sops-private-key", reason, Span(*found.span()), "age", confidence="proven", remedy=remedy)
     for found in _PGP_PRIVATE.finditer(data):
         reason = "a private PGP key stands here: whoever reads it can decrypt"
         yield Problem("sops-private-key", reason, Span(*found.span()), "pgp", remedy=remedy)
-
-
-def _is_bech32(text: bytes) -> bool:
-    """Whether the checksum is right (BIP 173, by the lower case of the text)."""
-    prefix, _, characters = text.rpartition(b"1")
-    prefix = prefix.lower()
-    check = 1
-    for value in [*(byte >> 5 for byte in prefix), 0, *(byte & 31 for byte in prefix), *map(_BECH32.__getitem__, characters)]:
-        top = check >> 25
-        check = (check & 0x1FFFFFF) << 5 ^ value
-        for bit, generator in enumerate(_GENERATOR):
-            check ^= generator if top >> bit & 1 else 0
-    return check == 1

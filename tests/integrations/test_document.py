@@ -55,7 +55,10 @@ def test_the_pre_commit_example_names_our_hooks(shell: Shell, tmp_path: Path) ->
     assert valid.code == 0, valid.output
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     (repository,) = yaml.safe_load(file.read_text())["repos"]
-    assert [hook["id"] for hook in repository["hooks"]] == [hook["id"] for hook in hooks]
+    # The hook for SOPS alone does what `sealgate` does as well: whoever has both runs it twice.
+    assert [hook["id"] for hook in repository["hooks"]] == [hook["id"] for hook in hooks if hook["id"] != "sealgate-sops"]
+    for hook in hooks:
+        assert f"| `{hook['id']}` |" in _DOCUMENT
 
 
 def test_the_actions_inputs_and_outputs_are_named() -> None:

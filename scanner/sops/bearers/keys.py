@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from scanner.bech32 import is_valid
 from scanner.model import Confidence, Secret
 from scanner.sops.bearers.file import REMOVE, File
 from scanner.sops.rules import Problem
@@ -17,8 +18,6 @@ from scanner.sops.rules import Problem
 _AGE: Final = re.compile(r"(AGE-SECRET-KEY-(?:PQ-)?)1([02-9AC-HJ-NP-Z]{50,200})(?![A-Z0-9])")
 # Of 32 characters a random key of 58 lacks more than half once in a billion.
 _MIN_VARIETY: Final = 16
-_BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 # Lines may be indented, quoted, or joined by \n as in JSON and dotenv.
 _BODY: Final = r"(?P<body>(?:[A-Za-z0-9+/=\s\"',]|\\[nr]){1,100000})"
 _HEADERS: Final = r"(?:(?:\s|\\[nr])*[A-Z][A-Za-z-]{2,20}: [^\n\\]{0,200}){0,4}"
@@ -69,17 +68,7 @@ def key_in(text: str, problem: Problem) -> Problem:
 
 def _is_age_identity(found: re.Match[str]) -> bool:
     """Whether a match of an identity's form has the checksum of one, and is not made of a few characters as in tests."""
-    if len(set(found[2])) < _MIN_VARIETY:
-        return False
-    prefix = found[1].lower()
-    values = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix] + [_BECH32.index(c) for c in found[2].lower()]
-    checksum = 1
-    for value in values:
-        top = checksum >> 25
-        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
-        for bit, generator in enumerate(_GENERATOR):
-            checksum ^= generator if top >> bit & 1 else 0
-    return checksum == 1
+    return len(set(found[2])) >= _MIN_VARIETY and is_valid(found[0].encode("ascii"))
 
 
 def _age(file: File) -> Iterator[Problem]:
