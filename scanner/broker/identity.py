@@ -51,10 +51,15 @@ class Identity(NamedTuple):
 
     @property
     def audiences(self) -> tuple[str, ...]:
-        """The audiences, however they are written (RFC 7519, section 4.1.3)."""
-        value = self.claims.get("aud")
-        items = value if isinstance(value, list) else [value]
-        return tuple(item for item in items if isinstance(item, str))
+        """The audiences, however they are written."""
+        return audiences_of(self.claims)
+
+
+def audiences_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the audiences: one text, or a list of them (RFC 7519, section 4.1.3)."""
+    value = claims.get("aud")
+    items = value if isinstance(value, list) else [value]
+    return tuple(item for item in items if isinstance(item, str))
 
 
 def trusted_algorithms(names: Collection[str]) -> tuple[str, ...]:

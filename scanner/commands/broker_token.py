@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check the job's identity token and show what it says, in the words that policies use.
+
+The token itself is never printed; --raw writes it to a file that only its owner can read.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from scanner.display import log_safe, shorten
+from scanner.errors import ConfigError
+from scanner.model import Secret
+
+# The end of the year 9999.
+_MAX_TIME: Final = 253_402_300_799
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_identity_options(parser)
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show the claims (default: text)")
+    parser.add_argument("--raw", metavar="FILE", help="write the token itself to a file with mode 0600")
+
+
+def add_identity_options(parser: argparse.ArgumentParser) -> None:
+    """Add what tells where the job's identity token comes from and whom to trust."""
+    group = parser.add_argument_group("identity")
+    group.add_argument("--platform", metavar="NAME", default="", help="take this platform, whatever the environment looks like")
+    group.add_argument("--token-file", metavar="FILE", default="", help="read the identity token from a file, anew each time")
+    group.add_argument("--token-env", metavar="NAME", default="", help="read the identity token from a variable")
+    group.add_argument("--audience", metavar="AUD", default="", help="whom the token has to be for")
+    group.add_argument("--issuer", metavar="URL", action="append", default=[], help="trust this issuer, too (repeatable)")
+    group.add_argument("--issuer-ca", metavar="FILE", default="", help="certificates of the issuer's and platform's authority")
+    group.add_argument("--policy", metavar="FILE", default="", help="a claims policy")
+    group.add_argument("--timeout", metavar="SECONDS", type=float, default=60.0, help="for everything together (default: 60)")
+
+
+def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Print the claims; 0 where the token is good."""
+    from scanner.broker.identity import verify
+    from scanner.broker.jwks import Keys
+    from scanner.broker.policy import load_policy
+    from scanner.broker.trust import claims_of, trust_for
+    from scanner.platforms.choose import choose
+    from scanner.transport import Deadline, Transport
+
+    policy = load_policy(options.policy) if options.policy else None
+    platform = choose(environ, platform=options.platform, token_file=options.token_file, token_env=options.token_env)
+    trust = trust_for(platform, environ, issuers=options.issuer, audience=options.audience, policy=policy)
+    deadline = Deadline(options.timeout)
+    transport = Transport(deadline, ca_file=options.issuer_ca)
+    token = platform.identity_token(environ, next(iter(trust.audiences), ""), transport, deadline)
+    identity = verify(token, trust, Keys(transport), time.time())
+    claims = claims_of(identity, platform, policy)
+    document = show_identity(claims, identity.claims)
+    if options.format == "json":
+        print(json.dumps(document))
+    else:
+        for name, value in document.items():
+            print(f"{name + ':':<15} {shorten(log_safe(value if isinstance(value, str) else json.dumps(value)), 300)}")
+    if options.raw:
+        write_private(options.raw, token)
+    return 0
+
+
+def show_identity(claims: object, raw: Mapping[str, object]) -> dict[str, object]:
+    """Return what to show of a token: the vocabulary, audience and times (ISO 8601)."""
+    from scanner.broker.claims import Claims, show_claims
+
+    shown: dict[str, object] = dict(show_claims(claims)) if isinstance(claims, Claims) else {}
+    shown["audience"] = raw.get("aud")
+    for name, claim in (("issued", "iat"), ("expires", "exp")):
+        value = raw.get(claim)
+        if isinstance(value, int | float) and 0 <= value < _MAX_TIME:
+            shown[name] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value))
+    return shown
+
+
+def write_private(path: str, value: Secret) -> None:
+    """Write a value to a file that nobody else can read, whatever was there before. Raises `ConfigError`."""
+    fresh = f"{path}.{secrets.token_hex(6)}"
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with open(descriptor, "wb") as stream:
+                stream.write(value.reveal())
+            os.replace(fresh, path)
+        except BaseException:
+            os.unlink(fresh)
+            raise
+    except OSError as error:
+        raise ConfigError(f"cannot write {log_safe(path)}: {error.strerror}", "check --raw") from None
