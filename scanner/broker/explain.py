@@ -130,7 +130,8 @@ def _times(claims: Mapping[str, Any], now: float) -> list[Line]:
     end = claims.get("exp")
     if not isinstance(end, int | float) or end + _LEEWAY_SECONDS > now:
         return []
-    return [Line("exp", "not over yet", f"over since {now - max(end, 0):.0f} s", "wrong", "get a fresh token, and log in soon after")]
+    over = f"over since {now - max(end, 0):.0f} s"
+    return [Line("exp", "not over yet", over, "wrong", "get a fresh token, and log in soon after")]
 
 
 def _audience(role: Mapping[str, Any], identity: Identity, where: str) -> list[Line]:

@@ -76,7 +76,7 @@ class GitHub(Platform):
             protected=truth(claims, "ref_protected"),
             environment=text(claims, "environment"),
             event=text(claims, "event_name"),
-            from_fork=False if claims.get("event_name") in _OWN_EVENTS else None,
+            from_fork=False if text(claims, "event_name") in _OWN_EVENTS else None,
             workflow=text(claims, "workflow_ref"),
             job_workflow=text(claims, "job_workflow_ref"),
             actor=text(claims, "actor"),

@@ -95,4 +95,4 @@ def _from_fork(claims: Mapping[str, Any]) -> bool | None:
     where, whose = text(claims, "job_project_id"), text(claims, "project_id")
     if where and whose:
         return where != whose
-    return False if claims.get("pipeline_source") in _OWN_EVENTS else None
+    return False if text(claims, "pipeline_source") in _OWN_EVENTS else None
