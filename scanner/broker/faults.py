@@ -179,6 +179,8 @@ FAULTS: Final[tuple[Fault, ...]] = (
           "a batch token can be neither renewed nor revoked; it lives until its end", "set token_type to service on the role"),
     Fault("lease-gone", (400, 404), "lease not found|invalid lease", _TOKEN, "stop", DeniedError,
           "there is no such lease", "it has ended; read the secret anew"),
+    Fault("accessor-gone", (400, 403), "invalid accessor", _TOKEN, "stop", DeniedError,
+          "there is no token with this accessor", "it has ended"),
     Fault("not-renewable", (400,), "not renewable", _TOKEN, "stop", DeniedError,
           "it cannot be renewed", "read the secret anew"),
     Fault("no-mount", (403,), "preflight capability check", (), "stop", DeniedError,
