@@ -42,6 +42,8 @@ path "transit/sign/ci-sign"  { capabilities = ["update"] }
 path "totp/code/ci"          { capabilities = ["read"] }
 """
 
+AUDIT_LOG = "audit.jsonl"
+
 _CREATE = (
     "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'; "
     'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{{name}}";'
@@ -81,10 +83,12 @@ class Bao:
 
     @classmethod
     def dev(cls, folder: Path) -> "Bao":
-        """A server in memory, unsealed, with KV v2 at `secret/`."""
+        """A server in memory, unsealed, with KV v2 at `secret/` and the audit device `file`."""
         port, root = free_port(2), secrets.token_hex(16)
-        listen = f"-dev-listen-address=127.0.0.1:{port}"
-        server = cls(["-dev", "-dev-no-store-token", listen], f"http://127.0.0.1:{port}", folder, {"BAO_DEV_ROOT_TOKEN_ID": root})
+        config = folder / "dev.hcl"
+        config.write_text(f'audit "file" "file" {{ options {{ file_path = "{folder / AUDIT_LOG}" }} }}\n')
+        options = ["-dev", "-dev-no-store-token", f"-dev-listen-address=127.0.0.1:{port}", f"-config={config}"]
+        server = cls(options, f"http://127.0.0.1:{port}", folder, {"BAO_DEV_ROOT_TOKEN_ID": root})
         server.root = root
         server.wait_for(200)
         return server
@@ -316,11 +320,10 @@ class Lab:
         """Whether a token is still good, by root's own look."""
         return self.bao.request("POST", "auth/token/lookup", {"token": token}).status_code == 200
 
-    def audit_file(self) -> Path:
-        """Switch a file audit device on and return its file."""
-        path = self.folder / f"audit-{secrets.token_hex(4)}.jsonl"
-        self.bao.write(f"sys/audit/{path.stem}", {"type": "file", "options": {"file_path": str(path)}}, method="PUT")
-        return path
+    @property
+    def audit_log(self) -> Path:
+        """What the audit device `file` writes: every request since the server's start."""
+        return self.folder / AUDIT_LOG
 
     @cached_property
     def postgres(self) -> Postgres:
