@@ -6,10 +6,10 @@ is masked is every byte that belongs to an occurrence of any spelling: occurrenc
 mark. (A replacement of the longest one first would leave the rest of the other.)
 
 Only the end of the stream so far that is the beginning of a spelling is held back, and a line that was
-written whole is out at once. Where such an end is shorter than the shortest secret there is, `release` shows
-it when the stream pauses, so that a prompt is not kept until it is answered; the stream remembers it, and
-the rest is still masked. Longer ends wait for the next bytes or for the end of the stream: whoever prints a
-secret letter by letter shows three letters of it.
+written whole is out at once. At a terminal, where somebody may wait for the end of a prompt, `release` shows
+such an end when the stream pauses, if it is shorter than the shortest secret there is; the stream remembers
+it, and the rest is still masked. So a program that prints a secret letter by letter, with pauses, shows three
+letters of it at a terminal, and none in a log.
 """
 
 from collections.abc import Iterable
