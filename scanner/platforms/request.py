@@ -63,13 +63,11 @@ def request_token(  # noqa: PLR0917
 ) -> Secret:
     """Ask a platform's endpoint for an identity token and return it. Raises `DeniedError`, `UnavailableError`."""
     deadline.check(f"asking {platform} for an identity token")
-    headers = {
-        "Authorization": f"Bearer {bearer.reveal().decode('utf-8', 'replace')}",
-        "Content-Length": "0" if method == "POST" else "",
+    headers = {"Authorization": f"Bearer {bearer.reveal().decode('utf-8', 'replace')}"}
+    if method == "POST":
         # Without it Azure DevOps answers what is wrong with a page to log in (302).
-        "X-TFS-FedAuthRedirect": "Suppress",
-    }
-    response = ask(transport, method, url, {name: value for name, value in headers.items() if value})
+        headers["X-TFS-FedAuthRedirect"] = "Suppress"
+    response = ask(transport, method, url, headers)
     if response.status in (400, 401, 403, 404):
         raise DeniedError(
             f"{platform} refuses the job an identity token ({response.status})",

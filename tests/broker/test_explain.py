@@ -60,6 +60,8 @@ TRAPS = {
     "pull request": ({"bound_subject": NAMED["github"]}, {"sub": "repo:octo-org/octo-repo:pull_request"}, "bound_subject", "pull request"),
     "truth value for text": ({"bound_claims": {"ref_protected": True}}, {}, "bound_claims ref_protected", "write it in the role as text .true"),
     "text for truth value": ({"bound_claims": {"flag": "true"}}, {"flag": True}, "bound_claims flag", "a truth value .true"),
+    "number for truth value": ({"bound_claims": {"flag": 1}}, {"flag": True}, "bound_claims flag", ""),
+    "glob over a line end": ({"bound_claims_type": "glob", "bound_claims": {"sub": "a*b"}}, {"sub": "a\nb"}, "", ""),
     "truth value": ({"bound_claims": {"flag": True}}, {"flag": True}, "", ""),
     "text for number": ({"bound_claims": {"number": "5"}}, {"number": 5}, "bound_claims number", "a number .5"),
     "number": ({"bound_claims": {"number": 5}}, {"number": 5}, "", ""),
