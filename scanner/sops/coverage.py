@@ -6,13 +6,14 @@ usual way in which an encrypted file leaks.
 """
 
 import math
+from binascii import a2b_base64
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from scanner.model import Secret, Span
-from scanner.sops.ciphertext import READABLE_BYTES, Ciphertext, doubt, parse_ciphertext
+from scanner.sops.ciphertext import READABLE_BYTES, Ciphertext, doubt, match_form, parse_ciphertext
 from scanner.sops.content import Content, Item
-from scanner.sops.likely import looks_secret, pairs
+from scanner.sops.likely import known_form, looks_secret, pairs
 from scanner.sops.policy import Selector
 from scanner.sops.rules import Problem
 from scanner.sops.selector import selects
@@ -22,23 +23,36 @@ FindSecrets = Callable[[bytes, bytes], Sequence[Span]]
 
 _EDIT: Final = "sops edit {file}, and take out or set again what is in clear; sops encrypts it on saving"
 _TOKEN_LENGTH: Final = 16
+# Of these `doubt` has more to say.
+_RARE_TYPES: Final = frozenset({"bool", "comment"})
 
 
 def cover(content: Content, selector: Selector, found: Sequence[Span] = ()) -> list[Problem]:
     """Return what is wrong with the items; `found` is where the secret detector saw something."""
-    encrypted = selects(content.items, selector)
     checker = _Checker(content, found)
     problems: list[Problem] = []
     hidden = 0
     clear: Item | None = None
-    for item, must in zip(content.items, encrypted, strict=True):
-        if item.kind == "value":
-            problems += checker.value(item, must=must)
+    is_plausible = checker.is_plausible
+    enclosing: list[Item] = []
+    for item, must in zip(content.items, selects(content.items, selector), strict=True):
+        kind, path, scalar, _ = item
+        if kind == "value":
+            # Nearly every value of nearly every file ends here.
+            if must and is_plausible(scalar.text, path):
+                hidden += 1
+                continue
+            in_list = bool(enclosing) and enclosing[-1].path == path
+            problems += checker.value(item, must=must, in_list=in_list)
             if not _is_empty(item):
                 hidden += must
                 clear = clear or (None if must else item)
-        elif item.kind == "comment":
+        elif kind == "comment":
             problems += checker.comment(item, must=must)
+        elif kind == "open":
+            enclosing.append(item)
+        elif enclosing and enclosing.pop().scalar.span.end >= scalar.span.start:
+            problems += checker.empty(item)
     if clear is not None and not hidden and not _names_empty(content.items, selector):
         reason = f"{selector.kind} {_quoted(selector.value)} matches nothing here: the whole file is in clear text"
         remedy = "mend the selector in .sops.yaml, then: sops decrypt -i {file} && sops encrypt -i {file}"
@@ -74,28 +88,44 @@ class _Checker:
         self._is_yaml = content.store == "yaml"
         # Each value may be readable by chance: the more there are, the longer it must be to be no chance.
         self._readable = READABLE_BYTES + math.ceil(math.log(max(1, values)))
-        self._nonces: dict[bytes, bytes] = {}
+        self._nonces: dict[str, tuple[tuple[str, ...], str]] = {}
+        self._keys: dict[str, bool] = {}
         self._found = sorted(found)
 
-    def value(self, item: Item, *, must: bool) -> Iterator[Problem]:
+    def is_plausible(self, text: str, path: tuple[str, ...]) -> bool:
+        """Whether a value is ciphertext beyond doubt, told in the least time; `value` looks again at any other."""
+        found = match_form(text)
+        if found is None:
+            return False
+        data, iv, tag, type_ = found.groups()
+        if len(data) % 4 or iv[:4] == iv[4:8] or tag[:4] == tag[4:8] or type_ in _RARE_TYPES or a2b_base64(data).isascii():
+            return False
+        key = path[-1] if path else ""
+        if len(key) >= _TOKEN_LENGTH and self._is_secret_key(key):
+            return False
+        here = (path, data)
+        return self._nonces.setdefault(iv, here) == here
+
+    def value(self, item: Item, *, must: bool, in_list: bool) -> Iterator[Problem]:
         """Yield what is wrong with a value."""
         text, span = item.scalar.text, item.scalar.span
         name = leaf_name(item.path)
         if _is_empty(item):
-            yield from self._key(item, name)
+            yield from self.empty(item)
             return
-        value = parse_ciphertext(text) if text.startswith("ENC[") else None
+        yield from self._key(item, name)
+        value = parse_ciphertext(text)
         if value is not None:
-            yield from self._ciphertext(value, item, name, "value")
+            yield from self._ciphertext(value, item, name, "value", in_list=in_list)
             if not must:
                 reason = f"{name} is encrypted, and the file's own selector leaves it out: SOPS would not decrypt it"
                 yield Problem("sops-selector", reason, span, name, remedy=_REENCRYPT)
         elif "ENC[" in text.upper():
             reason = f"{name} looks encrypted and is not what SOPS writes: other text, or parts of wrong lengths"
-            yield Problem("sops-fake-ciphertext", reason, span, name, Secret(text.encode()), remedy=_EDIT)
+            yield Problem("sops-fake-ciphertext", reason, span, name, Secret(text.encode("utf-8", "surrogatepass")), remedy=_EDIT)
         elif must:
             reason = f"{name} must be encrypted and is in clear text"
-            yield Problem("sops-clear-value", reason, span, name, Secret(text.encode()), remedy=_EDIT)
+            yield Problem("sops-clear-value", reason, span, name, Secret(text.encode("utf-8", "surrogatepass")), remedy=_EDIT)
         else:
             yield from self._left_clear(item, name)
 
@@ -106,27 +136,54 @@ class _Checker:
             return
         where = f"a comment in {leaf_name(item.path)}" if item.path else "a comment"
         value = parse_ciphertext(text)
+        secret = Secret(text.encode("utf-8", "surrogatepass"))
         if value is not None:
-            yield from self._ciphertext(value, item, where, "comment")
+            yield from self._ciphertext(value, item, where, "comment", in_list=False)
         elif must:
-            yield Problem(
-                "sops-clear-comment", f"{where} is in clear text", span, where, Secret(text.encode()), remedy=_EDIT
-            )
+            yield Problem("sops-clear-comment", f"{where} is in clear text", span, where, secret, remedy=_EDIT)
         else:
             why = looks_secret("", text) or next((why for p in pairs(text) if (why := looks_secret(p.key, p.value))), "")
             if why or self._detected(span):
                 reason = f"{where} stays in clear text by the selector and holds a secret: {why or 'the detector knows it'}"
-                yield Problem("sops-clear-comment", reason, span, where, Secret(text.encode()), remedy=_EDIT)
+                yield Problem("sops-clear-comment", reason, span, where, secret, remedy=_EDIT)
 
-    def _ciphertext(self, value: Ciphertext, item: Item, name: str, kind: str) -> Iterator[Problem]:
+    def empty(self, item: Item) -> Iterator[Problem]:
+        """Yield whether the key of an empty value or map is what is hidden there: keys are clear by design."""
+        if item.path and _is_opaque(item.path[-1]):
+            yield self._hidden_key(item, leaf_name(item.path), "an empty value under a key that looks like a secret")
+
+    def _key(self, item: Item, name: str) -> Iterator[Problem]:
+        """Above a value a key may be anything that people count by (ids, digests), but no credential of a known form."""
+        if item.path and len(item.path[-1]) >= _TOKEN_LENGTH and self._is_secret_key(item.path[-1]):
+            yield self._hidden_key(item, name, "under a key that is a credential by its form")
+
+    def _is_secret_key(self, key: str) -> bool:
+        known = self._keys.get(key)
+        if known is None:
+            known = self._keys[key] = bool(known_form(key))
+        return known
+
+    def _hidden_key(self, item: Item, name: str, what: str) -> Problem:
+        reason = f"{name} is {what}: keys are never encrypted"
+        return Problem("sops-hidden-text", reason, item.scalar.span, name, remedy="keep secrets in values: sops edit {file}")
+
+    def _ciphertext(self, value: Ciphertext, item: Item, name: str, kind: str, *, in_list: bool) -> Iterator[Problem]:
         why = doubt(value, self._readable)
         # In a list of a YAML file sops itself makes an item of each comment, and keeps its type.
-        if not why and (value.type == "comment") != (kind == "comment") and not (self._is_yaml and value.type == "comment"):
+        may_be_comment = kind == "comment" or (self._is_yaml and in_list)
+        if not why and (value.type != "comment" if kind == "comment" else value.type == "comment" and not may_be_comment):
             why = f"it is a {kind} with the type {value.type}"
-        if not why and self._nonces.setdefault(value.iv, value.data) != value.data:
+        if not why and not self._is_first(item):
             why = "another value has the same nonce"
         if why:
             yield Problem("sops-fake-ciphertext", f"SOPS cannot have written {name}: {why}", item.scalar.span, name, remedy=_EDIT)
+
+    def _is_first(self, item: Item) -> bool:
+        """Whether no other value has its nonce. sops takes one again for equal items of a list alone, after an edit."""
+        found = match_form(item.scalar.text.strip())
+        assert found is not None
+        here = (item.path, found[1])
+        return self._nonces.setdefault(found[2], here) == here
 
     def _left_clear(self, item: Item, name: str) -> Iterator[Problem]:
         key = next((part for part in reversed(item.path)), "")
@@ -135,15 +192,8 @@ class _Checker:
             why = "the detector knows it"
         if why:
             reason = f"{name} stays in clear text by the selector and holds a secret: {why}"
-            yield Problem(
-                "sops-clear-secret", reason, item.scalar.span, name, Secret(item.scalar.text.encode()), remedy=_WIDEN
-            )
-
-    def _key(self, item: Item, name: str) -> Iterator[Problem]:
-        """A key is clear by design, and under an empty value there is nothing that would need it."""
-        if item.path and _is_opaque(item.path[-1]):
-            reason = f"{name} is an empty value under a key that looks like a secret: keys are never encrypted"
-            yield Problem("sops-hidden-text", reason, item.scalar.span, name, remedy="keep secrets in values: sops edit {file}")
+            secret = Secret(item.scalar.text.encode("utf-8", "surrogatepass"))
+            yield Problem("sops-clear-secret", reason, item.scalar.span, name, secret, remedy=_WIDEN)
 
     def _detected(self, span: Span) -> bool:
         return any(other.start < span.end and span.start < other.end for other in self._found)

@@ -159,7 +159,9 @@ def _drift(content: Content, metadata: Metadata, rule: CreationRule) -> list[Pro
     wanted = f"creation rule {rule.number} says {demanded.kind} '{demanded.value[:60]}'"
     clear = exposed(content, demanded)
     if clear is None:
-        reason = f"the file's selector is {said}, {wanted}: what is added next is encrypted by the old one"
+        if metadata.selector == DEFAULT_SELECTOR:
+            return []  # it encrypts whatever is added, and so whatever any rule means
+        reason = f"the file's selector is {said}, {wanted}: what is added next is encrypted by the file's own"
         return [Problem("sops-selector", reason, metadata.span, "drift", confidence="low", remedy=_AGAIN)]
     reason = f"the file's selector is {said}, {wanted}, by which {leaf_name(clear.path)} must be encrypted"
     return [Problem("sops-selector", reason, clear.scalar.span, "drift", remedy=_AGAIN)]

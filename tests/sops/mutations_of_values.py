@@ -212,7 +212,7 @@ def _(s: Sample) -> bytes | None:
     return s.replace(s.values[-1], s.other.values[-1][0])
 
 
-@mutation(VALUES, "value pasted from another entry", "keyed")
+@mutation(VALUES, "value pasted from another entry", "keyless")
 def _(s: Sample) -> bytes | None:
     one, two = s.value("name"), s.value("last")
     return s.replace(two, one[0]) if one and two else None
@@ -375,7 +375,7 @@ def _(s: Sample) -> bytes | None:
     return s.replace(items[0], b"comment", 4) if items else None
 
 
-@mutation(FORM, "type of a value changed to comment", "keyless", yaml="keyed")
+@mutation(FORM, "type of a value changed to comment", "keyless")
 def _(s: Sample) -> bytes | None:
     found = s.value("data" if s.store == "binary" else "last")
     return s.replace(found, b"comment", 4) if found else None
