@@ -172,7 +172,10 @@ def make_seal(
         from scanner.sources.current import CurrentSource
 
         source = CurrentSource(target.repository, settings.max_blob)
-    seal = Seal(source, keyring=keyring, scope=getattr(options, "scope", ()), disabled=settings.disable)
+    shallow = target.repository is not None and target.repository.shallow and source.extent == "state"
+    seal = Seal(
+        source, keyring=keyring, scope=getattr(options, "scope", ()), disabled=settings.disable, shallow=shallow
+    )
     if target.repository is not None and source.extent == "state":
         from scanner.sources.current import CurrentSource
 

@@ -54,7 +54,7 @@ class Seal:
     """Checks content piece by piece (`check`), then what only shows between pieces (`findings`).
 
     With a keyring MACs are checked too. `scope` limits the checks to these paths and what is below them; `disabled`
-    are ids of rules that are not wanted. `find` is the secret detector, for what encrypted files leave in clear; it is
+    are ids of rules that are not wanted; `shallow` says that history ends before its beginning. `find` is the secret detector, for what encrypted files leave in clear; it is
     not set where the detector reports the same content by itself.
     """
 
@@ -65,6 +65,7 @@ class Seal:
         keyring: "Keyring | None" = None,
         scope: Sequence[bytes] = (),
         disabled: Sequence[str] = (),
+        shallow: bool = False,
     ) -> None:
         self.source = source
         self.gaps: list[Gap] = []
@@ -83,7 +84,7 @@ class Seal:
         self._sightings: list[_Sighting] = []
         self._encrypted: dict[bytes, list[_Encrypted]] = {}
         self._public_keys = _PublicKeys(source)
-        self._note = ""
+        self._shallow = shallow
 
     def wants(self, path: bytes) -> bool:
         """Whether a path may concern these checks; others need not be read."""
@@ -126,7 +127,9 @@ class Seal:
 
     def notices(self) -> list[str]:
         """Return remarks for people."""
-        return [self._note] if self._note else []
+        if not self._shallow or not self._encrypted:
+            return []
+        return ["this clone is shallow: encrypted files were compared with their past as far as it is here"]
 
     # One file ------------------------------------------------------------------------------------------------------
 

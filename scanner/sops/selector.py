@@ -44,14 +44,16 @@ def _by_path(items: Sequence[Item], *, wanted: bool, suffix: str = "", search: S
         return known
 
     selected = []
-    for item in items:
-        if not _has_text(item):
+    for _, path, (text, type_, _), _ in items:
+        # Brackets have no text either (`_has_text`); this loop is most of what a selector costs.
+        if not text or type_ == "null":
             selected.append(False)
             continue
-        marked = of_paths.get(item.path)
+        above = path[:-1]
+        marked = of_paths.get(above)
         if marked is None:
-            marked = of_paths[item.path] = any(map(marks, item.path))
-        selected.append(marked == wanted)
+            marked = of_paths[above] = any(map(marks, above))
+        selected.append((marked or (bool(path) and marks(path[-1]))) == wanted)
     return selected
 
 

@@ -316,3 +316,12 @@ def test_the_text_report_has_the_command_that_mends(work: Work) -> None:
     assert "sops encrypt -i 'secrets/a file.yaml'" in outcome.out
     assert "1 SOPS violation in 1 place" in outcome.out
     assert SECRET not in outcome.out
+
+
+def test_a_shallow_clone_says_how_far_it_was_compared(work: Work, git_repo: Callable[..., GitRepo]) -> None:
+    work.repo.commit("more", files={"notes.txt": "x"})
+    shallow = git_repo("shallow", "--depth=1", source=f"file://{work.repo.path}")
+    outcome = sealgate("sops", "check", cwd=shallow.path)
+    assert outcome.code == 0
+    assert "shallow" in outcome.out
+    assert "shallow" not in sealgate("sops", "check", cwd=work.repo.path).out
