@@ -36,6 +36,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "rules show": Command("rules_show", "show one rule"),
     "rules lint": Command("rules_lint", "check rule packs, and what each rule costs"),
     "rules test": Command("rules_test", "run the test vectors of rule packs"),
+    "broker token": Command("broker_token", "check the job's identity token, and say what it says"),
+    "broker explain": Command("broker_explain", "compare the job's token with policy and role, claim by claim"),
+    "broker audit": Command("broker_audit", "read an audit device's log: who read what, and what is out of the ordinary"),
     "hook pre-commit": Command("hook_pre_commit", "what pre-commit calls before a commit"),
     "hook pre-push": Command("hook_pre_push", "what pre-commit or git calls before a push"),
 }

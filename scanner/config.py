@@ -9,6 +9,7 @@ error: a misspelt allowlist that silently does nothing is worse than a failed ru
 import os
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from scanner.document import load_yaml
@@ -37,6 +38,7 @@ class Settings(NamedTuple):
     disable: tuple[str, ...] = ()
     allow_gap: tuple[str, ...] = ()
     allow: tuple[Allow, ...] = ()
+    broker: Mapping[str, Any] = MappingProxyType({})
     config: str = ""
 
 
@@ -176,6 +178,13 @@ def _parse_gaps(value: object, where: str) -> tuple[str, ...]:
     return kinds
 
 
+def _parse_mapping(value: object, where: str) -> Mapping[str, Any]:
+    """Take a section as it is: whoever it is for knows its keys."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ConfigError(f"{where}: must be a mapping", "see docs/broker.md")
+    return value
+
+
 _ALLOW_KEYS: Final = {"rule": 0, "path": 0, "fingerprint": 0, "reason": 0, "until": 0}
 
 
@@ -210,4 +219,5 @@ _PARSERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "disable": _parse_texts,
     "allow_gap": _parse_gaps,
     "allow": _parse_allows,
+    "broker": _parse_mapping,
 }

@@ -54,8 +54,8 @@ class Seal:
     """Checks content piece by piece (`check`), then what only shows between pieces (`findings`).
 
     With a keyring MACs are checked too. `scope` limits the checks to these paths and what is below them; `disabled`
-    are ids of rules that are not wanted; `shallow` says that history ends before its beginning. `find` is the secret detector, for what encrypted files leave in clear; it is
-    not set where the detector reports the same content by itself.
+    are ids of rules that are not wanted; `shallow` says that history ends before its beginning. `find` is the secret
+    detector, for what encrypted files leave in clear; it is not set where the detector reports the same content itself.
     """
 
     def __init__(
