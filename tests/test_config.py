@@ -30,7 +30,7 @@ def _complaint(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str
 
 
 def test_without_anything_the_defaults_hold() -> None:
-    assert _load() == Settings("medium", 128 * 1024 * 1024, 0.0, "", (), (), (), (), "")
+    assert _load() == Settings("medium", 128 * 1024 * 1024, 0.0, "", (), (), (), (), {}, "")
 
 
 # For each key: its default, and four values, weakest place first.
@@ -138,7 +138,7 @@ def test_a_named_file_that_is_not_there_is_an_error() -> None:
     [
         ("fail-on: low", ".sealgate.yaml: unknown key 'fail-on' (did you mean 'fail_on'?)"),
         ("alow: []", ".sealgate.yaml: unknown key 'alow' (did you mean 'allow'?)"),
-        ("zzz: 1", ".sealgate.yaml: unknown key 'zzz' (known: fail_on, max_blob, timeout, baseline, rules, disable, allow_gap, allow)"),
+        ("zzz: 1", ".sealgate.yaml: unknown key 'zzz' (known: fail_on, max_blob, timeout, baseline, rules, disable, allow_gap, allow, broker)"),
         ("1: 1", ".sealgate.yaml: unknown key 1 (known: "),
         ("fail_on: urgent", ".sealgate.yaml: fail_on: unknown level 'urgent' (one of proven, high, medium, low, never)"),
         ("fail_on: no", ".sealgate.yaml: fail_on: unknown level 'False'"),
