@@ -14,13 +14,15 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from scanner.broker.faults import Fault, Operation, Refusal, Remedy, classify, error_of
-from scanner.errors import ConfigError
+from scanner.errors import ConfigError, UnavailableError
 from scanner.model import Secret
 from scanner.transport import Deadline, Transport, TransportError, checked_origin
 
 _FEW: Final = 4
 _FIRST_WAIT_SECONDS: Final = 0.25
 _LONGEST_WAIT_SECONDS: Final = 5.0
+# With less than this, no answer can be expected any more.
+_LAST_TRY_SECONDS: Final = 0.4
 # Both servers forgive this much where exp, nbf or iat are off, unless the role says otherwise (clock_skew_leeway).
 _LEEWAY_SECONDS: Final = 60
 _LONGEST_SKEW_SECONDS: Final = 60
@@ -129,11 +131,15 @@ class Connection:
     def run(self, call: Call) -> Any:
         """Make a call until it succeeds or cannot any more, and return the answer's document."""
         started, tries, done = time.monotonic(), 0, Counter[Remedy]()
+        last: Fault | None = None
         while True:
             tries += 1
             try:
                 return call.send(self._client(call.namespace, call.token()))
             except Exception as error:  # noqa: BLE001  sorted there; what it does not know goes on as it is
+                if last is not None and isinstance(error, UnavailableError) and not self.deadline.remaining():
+                    # The time ran out during this try: what the server said before tells more.
+                    raise error_of(last, call.operation, tries=tries, seconds=time.monotonic() - started) from None
                 refusal, said = _judged(error)
             call.refused(refusal)
             fault = _worded(classify(refusal, call.operation), said)
@@ -143,10 +149,12 @@ class Connection:
             mend = call.mend.get(fault.remedy)
             if mend is not None and done[fault.remedy] == 1 and mend():
                 continue
-            wait = _wait_for(fault, refusal, done[fault.remedy], call.jwt(), self.deadline.remaining())
-            if wait is None or wait >= self.deadline.remaining():
+            left = self.deadline.remaining()
+            wait = _wait_for(fault, refusal, done[fault.remedy], call.jwt(), left)
+            if wait is None or wait >= left:
                 spent = time.monotonic() - started
                 raise error_of(fault, call.operation, tries=tries, seconds=spent, but=self._detail(fault))
+            last = fault
             self._sleep(wait)
             self._node[0] = (self._node[0] + 1) % len(self._bases)
 
@@ -196,8 +204,8 @@ def _wait_for(fault: Fault, refusal: Refusal, times: int, jwt: Secret | None, le
     """
     if fault.remedy == "clock" and times == 1:
         return _until_valid(jwt, refusal.server_time)
-    if fault.remedy == "retry" or (fault.remedy == "retry-few" and times < _FEW):
-        limit = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2 ** min(times, 10), max(left / 2, 0.2))
+    if left > _LAST_TRY_SECONDS and (fault.remedy == "retry" or (fault.remedy == "retry-few" and times < _FEW)):
+        limit = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2 ** min(times, 10), left / 2)
         return refusal.retry_after + random.uniform(limit / 10, limit)  # noqa: S311  spreads load, hides nothing
     return None
 
