@@ -73,10 +73,12 @@ class Lease(NamedTuple):
 class End(NamedTuple):
     """How one thing ended: revoked and checked, revoked and not yet checked, or alive until a time (ISO 8601).
 
-    `what` and `detail` never hold a token or a lease id.
+    `what` and `detail` never hold a token or a lease id. `revocable` is False for what nothing could have ended, such as
+    a signed certificate.
     """
 
     what: str
     state: Literal["ended", "queued", "lives"]
     until: str | None
     detail: str
+    revocable: bool = True
