@@ -165,7 +165,7 @@ def make_seal(
 
     keyring = None
     if getattr(options, "mac", False):
-        from scanner.sops.keys import Keyring
+        from scanner.sops.keyed.keys import Keyring
 
         keyring = Keyring(environ)
     if target.repository is not None and source.extent == "history":

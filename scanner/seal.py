@@ -17,9 +17,9 @@ from scanner.triage import Mark, find_mark, fingerprint
 if TYPE_CHECKING:
     from scanner.lines import Lines
     from scanner.sops.coverage import FindSecrets
+    from scanner.sops.creation.policy import CreationRule, Policy
     from scanner.sops.history import Snapshot
-    from scanner.sops.keys import Keyring
-    from scanner.sops.policy import CreationRule, Policy
+    from scanner.sops.keyed.keys import Keyring
     from scanner.sops.rules import Problem
 
 CONFIGURATIONS: Final = (b".sops.yaml", b".sops.yml")
@@ -144,7 +144,7 @@ class Seal:
 
     def _read_beside(self) -> None:
         from scanner.sops.bearing import secret_generator_sources
-        from scanner.sops.policy import load_policy
+        from scanner.sops.creation.policy import load_policy
 
         assert self._policies is not None
         for path, data in self._files.items():
@@ -158,7 +158,7 @@ class Seal:
         policies = self._load()
         if not policies:
             return None
-        from scanner.sops.policy import nearest
+        from scanner.sops.creation.policy import nearest
 
         governing = nearest(self._prefix + path, policies)
         if governing is None:
@@ -183,7 +183,7 @@ class Seal:
     def _check_configuration(self, blob: Blob, place: Place) -> None:
         self._configurations[self._prefix + place.path] = (blob, place)
         if place.path.endswith(b".sops.yaml"):
-            from scanner.sops.policy import load_policy
+            from scanner.sops.creation.policy import load_policy
 
             self._add(load_policy(blob.data, self._prefix + place.path).problems, blob.data, blob.id, place)
 
@@ -251,7 +251,7 @@ class Seal:
         policies = self._load()
         if not policies and not self._configurations:
             return
-        from scanner.sops.lint import lint
+        from scanner.sops.creation.lint import lint
 
         for path, problem in lint(policies, self._paths if self.source.extent == "state" else ()):
             if path in self._configurations:
@@ -282,7 +282,7 @@ class _PublicKeys(Mapping[str, frozenset[str]]):
 
     def _load(self) -> dict[str, frozenset[str]]:
         if self._known is None:
-            from scanner.sops.wrapped import public_key_ids
+            from scanner.sops.wrapping.wrapped import public_key_ids
 
             self._known = {}
             for data in self._source.beside(_KEY_FILES).files.values():

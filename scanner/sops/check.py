@@ -16,8 +16,8 @@ from scanner.sops.bearers.sealed import is_sealed
 from scanner.sops.bearing import may_bear, secret_bearing
 from scanner.sops.content import Content
 from scanner.sops.coverage import FindSecrets, exposed
+from scanner.sops.creation.policy import CreationRule
 from scanner.sops.likely import looks_secret
-from scanner.sops.policy import CreationRule
 from scanner.sops.rules import Problem
 from scanner.sops.stores import read
 from scanner.sops.stores.sniff import store_of
@@ -25,7 +25,7 @@ from scanner.sops.stores.template import is_template, read_template
 from scanner.sops.verify import PublicKeys, not_encrypted, read_encrypted, verify_content
 
 if TYPE_CHECKING:
-    from scanner.sops.keys import Keyring
+    from scanner.sops.keyed.keys import Keyring
 
 CONFIGURATIONS: Final = (b".sops.yaml", b".sops.yml")
 # What a text that only speaks of SOPS will not have all of.
@@ -107,7 +107,7 @@ def _verified(content: Content, data: bytes, path: bytes, rule: CreationRule | N
     public_keys, keyring, find = given
     if keyring is None:
         return Outcome(verify_content(content, data, path, rule, public_keys=public_keys, find=find), "", content)
-    from scanner.sops.keys import NoKey
+    from scanner.sops.keyed.keys import NoKey
 
     try:
         found = verify_content(content, data, path, rule, public_keys=public_keys, keyring=keyring, find=find)

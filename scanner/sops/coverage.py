@@ -13,8 +13,8 @@ from typing import Final
 from scanner.model import Secret, Span
 from scanner.sops.ciphertext import READABLE_BYTES, Ciphertext, doubt, match_form, parse_ciphertext
 from scanner.sops.content import Content, Item
+from scanner.sops.creation.policy import Selector
 from scanner.sops.likely import known_form, looks_secret, pairs
-from scanner.sops.policy import Selector
 from scanner.sops.rules import Problem
 from scanner.sops.selector import selects
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from scanner.model import Secret, Span
-from scanner.sops.age import parse_age_recipient
 from scanner.sops.ciphertext import doubt, parse_ciphertext
 from scanner.sops.content import ListNode, MapNode, Node, Scalar, Store
-from scanner.sops.policy import DEFAULT_SELECTOR, SELECTOR_KINDS, Selector
+from scanner.sops.creation.policy import DEFAULT_SELECTOR, SELECTOR_KINDS, Selector
 from scanner.sops.recipient import Recipient, RecipientKind
 from scanner.sops.rules import Problem
+from scanner.sops.wrapping.age import parse_age_recipient
 
 _KEYS: Final = ("key_groups", "shamir_threshold", "lastmodified", "mac", "mac_only_encrypted", "version")
 _MAC_BYTES: Final = 128

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Final
 
+from scanner.sops.creation.policy import CreationRule
 from scanner.sops.metadata import FileRecipient, Metadata
-from scanner.sops.policy import CreationRule
 from scanner.sops.recipient import Recipient
 from scanner.sops.rules import Problem
-from scanner.sops.wrapped import wrapped_faults
+from scanner.sops.wrapping.wrapped import wrapped_faults
 
 _UPDATE: Final = "sops updatekeys -y {file}"
 # A recipient that goes has read the data key: only a new one shuts it out.

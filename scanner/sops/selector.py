@@ -4,8 +4,8 @@
 from collections.abc import Sequence
 
 from scanner.sops.content import Item
-from scanner.sops.expression import Search, as_text, compile_expression
-from scanner.sops.policy import Selector
+from scanner.sops.creation.expression import Search, as_text, compile_expression
+from scanner.sops.creation.policy import Selector
 
 
 def selects(items: Sequence[Item], selector: Selector) -> list[bool]:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 from scanner.model import Span
 from scanner.sops.content import Content, ListNode, MapNode, Node, Scalar
 from scanner.sops.coverage import FindSecrets, cover, exposed, leaf_name
+from scanner.sops.creation.policy import DEFAULT_SELECTOR, CreationRule, Selector
 from scanner.sops.metadata import Metadata, parse_metadata
-from scanner.sops.policy import DEFAULT_SELECTOR, CreationRule, Selector
 from scanner.sops.recipients import check_wrapped, compare
 from scanner.sops.rules import Problem
 from scanner.sops.stores import read
 from scanner.sops.stores.sniff import has_metadata, store_of
 
 if TYPE_CHECKING:
-    from scanner.sops.keys import Keyring
+    from scanner.sops.keyed.keys import Keyring
 
 PublicKeys = Mapping[str, frozenset[str]]
 
@@ -85,8 +85,8 @@ def verify_content(
 
 def _check_mac(content: Content, data: bytes, metadata: Metadata, keyring: "Keyring") -> list[Problem]:
     """Recompute the MAC; where only a cloud service could open the file, sops itself is asked if it is installed."""
-    from scanner.sops.keys import NoKey
-    from scanner.sops.mac import verify_mac
+    from scanner.sops.keyed.keys import NoKey
+    from scanner.sops.keyed.mac import verify_mac
 
     try:
         return verify_mac(content, metadata, keyring)
@@ -94,7 +94,7 @@ def _check_mac(content: Content, data: bytes, metadata: Metadata, keyring: "Keyr
         kinds = {entry.recipient.kind for group in metadata.groups for entry in group}
         if kinds.isdisjoint(_SERVICES):
             raise
-    from scanner.sops.sops_program import verify_with_sops
+    from scanner.sops.keyed.sops_program import verify_with_sops
 
     return verify_with_sops(data, content.store, metadata, keyring)
 

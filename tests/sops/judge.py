@@ -4,11 +4,11 @@
 from mutations import Expectation
 from sopsmaker import EXTENSIONS, Recipe, SopsError, SopsMaker, Store, bao_program
 
-from scanner.sops.keys import Keyring
-from scanner.sops.pgp import public_key_ids
-from scanner.sops.policy import CreationRule, load_policy
+from scanner.sops.creation.policy import CreationRule, load_policy
+from scanner.sops.keyed.keys import Keyring
 from scanner.sops.rules import Problem
 from scanner.sops.verify import verify
+from scanner.sops.wrapping.pgp import public_key_ids
 
 
 def rule_of(recipe: Recipe) -> CreationRule:

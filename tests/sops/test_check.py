@@ -7,7 +7,7 @@ import pytest
 from planted import ROOT
 
 from scanner.sops.check import Help, check_file, check_link
-from scanner.sops.policy import CreationRule, load_policy
+from scanner.sops.creation.policy import CreationRule, load_policy
 from scanner.sops.rules import RULES
 
 RECIPIENT = "age1" + "lpefgyh8azxknvs4r94xcdcezth72ljpl74jmk48dvtltafgqejqdwmr36"

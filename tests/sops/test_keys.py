@@ -14,7 +14,7 @@ from sopsmaker import SopsMaker, Store, missing
 
 from scanner.errors import ConfigError
 from scanner.sops.content import MapNode
-from scanner.sops.keys import Keyring, NoKey, WrongKey
+from scanner.sops.keyed.keys import Keyring, NoKey, WrongKey
 from scanner.sops.metadata import FileRecipient, Metadata, parse_metadata
 from scanner.sops.recipient import Recipient
 from scanner.sops.stores import read
@@ -334,7 +334,7 @@ def test_a_server_that_is_down_is_asked_once(samples: Samples, tmp_path: Path, m
     for number in range(2):
         with pytest.raises(NoKey, match="cannot be reached"):
             keyring.data_key(vault_metadata(metadata, f"http://127.0.0.1:1/v1/transit/keys/key{number}"))
-        monkeypatch.setattr("scanner.sops.keys.open_vault", None)
+        monkeypatch.setattr("scanner.sops.keyed.keys.open_vault", None)
 
 
 # Other kinds, several groups

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from scanner.sops.expression import compile_expression
-from scanner.sops.lint import lint
-from scanner.sops.policy import load_policy
-from scanner.sops.samples import is_path, samples
+from scanner.sops.creation.expression import compile_expression
+from scanner.sops.creation.lint import lint
+from scanner.sops.creation.policy import load_policy
+from scanner.sops.creation.samples import is_path, samples
 
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 PGP = "85D77543B3D624B63CEA9E6DBC17301B491B3F21"

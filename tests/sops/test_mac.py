@@ -13,11 +13,11 @@ from sopsmaker import SELECTORS, SopsError, SopsMaker, Store, missing
 
 from scanner.errors import ConfigError
 from scanner.sops.content import Content, Item, Scalar
-from scanner.sops.keys import Keyring, NoKey
-from scanner.sops.mac import verify_mac
+from scanner.sops.keyed.keys import Keyring, NoKey
+from scanner.sops.keyed.mac import verify_mac
+from scanner.sops.keyed.sops_program import verify_with_sops
 from scanner.sops.metadata import Metadata, parse_metadata
 from scanner.sops.rules import Problem
-from scanner.sops.sops_program import verify_with_sops
 from scanner.sops.stores import read
 
 # The variants that each store can have.
@@ -504,9 +504,9 @@ def test_the_program_is_not_sent_to_a_strange_server(samples: Samples, with_sops
 
 
 def test_the_program_is_ended_in_time(samples: Samples, tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    import scanner.sops.sops_program
+    import scanner.sops.keyed.sops_program
 
-    monkeypatch.setattr(scanner.sops.sops_program, "_SECONDS", 0.3)
+    monkeypatch.setattr(scanner.sops.keyed.sops_program, "_SECONDS", 0.3)
     slow = os.path.join(tmp_path, "sops")
     with open(slow, "w", encoding="ascii") as stream:
         stream.write("#!/bin/sh\nexec sleep 60\n")

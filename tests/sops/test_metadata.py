@@ -14,8 +14,8 @@ from sopsmaker import SopsMaker, missing
 
 from scanner.model import Secret, Span
 from scanner.sops.content import ListNode, MapNode, Node, Scalar
+from scanner.sops.creation.policy import DEFAULT_SELECTOR, SELECTOR_KINDS, Selector
 from scanner.sops.metadata import Metadata, parse_metadata
-from scanner.sops.policy import DEFAULT_SELECTOR, SELECTOR_KINDS, Selector
 from scanner.sops.recipient import Recipient
 from scanner.sops.recipients import check_wrapped
 from scanner.sops.rules import RULES, Problem

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scanner.model import Span
 from scanner.sops.content import Scalar, Store, ValueType
-from scanner.sops.plain import clear_bytes, encode, floating, opened_bytes
+from scanner.sops.keyed.plain import clear_bytes, encode, floating, opened_bytes
 
 
 def clear(text: str, type_: ValueType, store: Store = "yaml") -> bytes:

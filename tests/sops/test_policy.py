@@ -7,8 +7,8 @@ import time
 import pytest
 from sopsmaker import SopsError
 
-from scanner.sops.expression import as_text, compile_expression
-from scanner.sops.policy import DEFAULT_SELECTOR, CreationRule, Selector, load_policy, nearest
+from scanner.sops.creation.expression import as_text, compile_expression
+from scanner.sops.creation.policy import DEFAULT_SELECTOR, CreationRule, Selector, load_policy, nearest
 from scanner.sops.recipient import Recipient
 
 # A key of nobody's: 32 bytes of age's own test vectors, with a right checksum.

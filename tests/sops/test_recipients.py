@@ -9,13 +9,13 @@ import pytest
 from sopsmaker import SopsMaker, missing, sops_program
 
 from scanner.model import Span
+from scanner.sops.creation.policy import DEFAULT_SELECTOR, CreationRule
 from scanner.sops.metadata import FileRecipient, Metadata, parse_metadata
-from scanner.sops.policy import DEFAULT_SELECTOR, CreationRule
 from scanner.sops.recipient import Recipient
 from scanner.sops.recipients import check_wrapped, compare
 from scanner.sops.rules import RULES, Problem
 from scanner.sops.stores import read
-from scanner.sops.wrapped import public_key_ids
+from scanner.sops.wrapping.wrapped import public_key_ids
 
 A, B, C = (str(pyrage.x25519.Identity.generate().to_public()) for _ in range(3))
 FINGERPRINT = "A0E43EB6B596B63291AAEA1B76C26C3E1FB2F4F3"

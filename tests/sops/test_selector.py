@@ -8,7 +8,7 @@ import pytest
 from scanner.model import Span
 from scanner.sops.ciphertext import parse_ciphertext
 from scanner.sops.content import Item, Scalar
-from scanner.sops.policy import DEFAULT_SELECTOR, Selector
+from scanner.sops.creation.policy import DEFAULT_SELECTOR, Selector
 from scanner.sops.selector import selects
 from scanner.sops.stores import read
 

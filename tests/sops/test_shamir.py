@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from scanner.sops.shamir import combine
+from scanner.sops.keyed.shamir import combine
 
 
 def multiply(a: int, b: int) -> int:

@@ -16,11 +16,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sopsmaker import missing
 
-from scanner.sops.age import parse_age_recipient
-from scanner.sops.armor import crc24, decode_base64, read_age_armor, read_pgp_armor
-from scanner.sops.pgp import read_message
 from scanner.sops.recipient import Recipient
-from scanner.sops.wrapped import public_key_ids, wrapped_faults
+from scanner.sops.wrapping.age import parse_age_recipient
+from scanner.sops.wrapping.armor import crc24, decode_base64, read_age_armor, read_pgp_armor
+from scanner.sops.wrapping.pgp import read_message
+from scanner.sops.wrapping.wrapped import public_key_ids, wrapped_faults
 
 DATA_KEY = bytes(range(100, 132))
 BEGIN, END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"

@@ -11,12 +11,12 @@ from typing import Final
 
 from scanner.display import one_line, shorten
 from scanner.model import Secret
-from scanner.sops.keyring.age import AgeKeys
-from scanner.sops.keyring.pgp import open_pgp
-from scanner.sops.keyring.refusal import NoKey, Unreachable, WrongKey
-from scanner.sops.keyring.vault import is_trusted, open_vault
+from scanner.sops.keyed.keyring.age import AgeKeys
+from scanner.sops.keyed.keyring.pgp import open_pgp
+from scanner.sops.keyed.keyring.refusal import NoKey, Unreachable, WrongKey
+from scanner.sops.keyed.keyring.vault import is_trusted, open_vault
+from scanner.sops.keyed.shamir import combine
 from scanner.sops.metadata import FileRecipient, Metadata
-from scanner.sops.shamir import combine
 
 __all__ = ["Keyring", "NoKey", "WrongKey"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from scanner.display import one_line, shorten
-from scanner.sops.keyring.program import find_program, run_program
-from scanner.sops.keyring.refusal import NoKey
+from scanner.sops.keyed.keyring.program import find_program, run_program
+from scanner.sops.keyed.keyring.refusal import NoKey
 
 _SECONDS: Final = 30.0
 # A data key is 32 bytes; a compressed message could be gigabytes.

@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from scanner.bech32 import is_valid
 from scanner.model import Span
-from scanner.sops.expression import as_text, compile_expression, refusal
-from scanner.sops.fields import FieldReader, Fields, UnreadableError
-from scanner.sops.keygroups import FLAT_KEYS, Placed, plain, read_flat, read_groups
+from scanner.sops.creation.expression import as_text, compile_expression, refusal
+from scanner.sops.creation.fields import FieldReader, Fields, UnreadableError
+from scanner.sops.creation.keygroups import FLAT_KEYS, Placed, plain, read_flat, read_groups
 from scanner.sops.recipient import Group
 from scanner.sops.rules import Problem
 

@@ -18,9 +18,9 @@ from scanner.errors import ConfigError
 from scanner.sops.ciphertext import parse_ciphertext
 from scanner.sops.content import Content, Item, Scalar, Store
 from scanner.sops.coverage import leaf_name
-from scanner.sops.keys import Keyring, WrongKey
+from scanner.sops.keyed.keys import Keyring, WrongKey
+from scanner.sops.keyed.plain import clear_bytes, encode, floating, moment, opened_bytes
 from scanner.sops.metadata import Metadata
-from scanner.sops.plain import clear_bytes, encode, floating, moment, opened_bytes
 from scanner.sops.rules import Problem
 from scanner.sops.selector import selects
 

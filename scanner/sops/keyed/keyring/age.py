@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from scanner.display import one_line, shorten
 from scanner.errors import ConfigError
-from scanner.sops.keyring.program import run_program
-from scanner.sops.keyring.refusal import NoKey, WrongKey
+from scanner.sops.keyed.keyring.program import run_program
+from scanner.sops.keyed.keyring.refusal import NoKey, WrongKey
 
 _MAX_KEY_FILE: Final = 1 << 20
 _SECONDS: Final = 30.0

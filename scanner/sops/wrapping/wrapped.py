@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from scanner.model import Confidence
-from scanner.sops.age import Stanza, age_faults, parse_age_recipient, read_age_file
-from scanner.sops.armor import MalformedError, decode_base64, decode_unpadded
-from scanner.sops.pgp import public_key_ids, read_message
 from scanner.sops.recipient import Recipient, RecipientKind
+from scanner.sops.wrapping.age import Stanza, age_faults, parse_age_recipient, read_age_file
+from scanner.sops.wrapping.armor import MalformedError, decode_base64, decode_unpadded
+from scanner.sops.wrapping.pgp import public_key_ids, read_message
 
 __all__ = ["Fault", "public_key_ids", "wrapped_faults"]
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from scanner.sops.armor import MalformedError, decode_base64, is_readable, read_pgp_armor
+from scanner.sops.wrapping.armor import MalformedError, decode_base64, is_readable, read_pgp_armor
 
 _PKESK: Final = 1
 _SKESK: Final = 3

@@ -9,8 +9,8 @@ import os
 from typing import Final
 
 from scanner.sops.content import Store
-from scanner.sops.keyring.program import find_program
-from scanner.sops.keys import Keyring, NoKey
+from scanner.sops.keyed.keyring.program import find_program
+from scanner.sops.keyed.keys import Keyring, NoKey
 from scanner.sops.metadata import Metadata
 from scanner.sops.rules import Problem
 

@@ -8,7 +8,7 @@ not understood here: RE2 says which characters they take.
 import re
 from typing import Any, Final
 
-from scanner.sops.expression import as_text, compile_expression
+from scanner.sops.creation.expression import as_text, compile_expression
 
 _SAMPLES: Final = 96
 _MAX_LENGTH: Final = 400

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from scanner.display import one_line, shorten
-from scanner.sops.keyring.refusal import NoKey, Unreachable
+from scanner.sops.keyed.keyring.refusal import NoKey, Unreachable
 
 if TYPE_CHECKING:
     import urllib.request

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from scanner.model import Span
-from scanner.sops.age import parse_age_recipient
-from scanner.sops.fields import Field, FieldReader, Fields
+from scanner.sops.creation.fields import Field, FieldReader, Fields
 from scanner.sops.recipient import Group, Recipient, RecipientKind
+from scanner.sops.wrapping.age import parse_age_recipient
 
 FLAT_KEYS: Final = ("age", "pgp", "kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault_transit_uri")
 _GROUP_KEYS: Final = ("merge", "kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault", "age", "pgp")

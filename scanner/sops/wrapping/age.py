@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from scanner.bech32 import decode, is_valid
-from scanner.sops.armor import MalformedError, decode_base64, decode_unpadded, is_readable, read_age_armor
+from scanner.sops.wrapping.armor import MalformedError, decode_base64, decode_unpadded, is_readable, read_age_armor
 
 # The longest is a hybrid P-256 recipient with 1,249 bytes; an RSA key of 16,384 bits has 2,800 characters.
 _MAX_RECIPIENT: Final = 4_096

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from scanner.model import Confidence, Span
-from scanner.sops.expression import as_text, refusal
-from scanner.sops.policy import DEFAULT_SELECTOR, CreationRule, Policy, nearest
+from scanner.sops.creation.expression import as_text, refusal
+from scanner.sops.creation.policy import DEFAULT_SELECTOR, CreationRule, Policy, nearest
+from scanner.sops.creation.samples import is_path, samples
 from scanner.sops.rules import Problem
-from scanner.sops.samples import is_path, samples
 
 _IGNORED_NAME: Final = b".sops.yml"
 # Beyond these nobody looks for rules that are never used: each rule is compared with those before it.
