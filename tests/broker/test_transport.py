@@ -160,8 +160,9 @@ def test_a_name_that_does_not_resolve_is_unreachable() -> None:
     assert caught.value.reason == "unreachable"
 
 
-@pytest.mark.parametrize("value", [f"{TOKEN}\n", f"{TOKEN}\r\nX-Other: 1", f"{TOKEN}\0", f"{TOKEN}☃"])
-def test_a_token_with_a_line_end_gets_into_no_header_and_no_message(fake: FakeServer, value: str) -> None:
+@pytest.mark.parametrize("end", ["\n", "\r\nX-Other: 1", "\0", "☃"], ids=ascii)
+def test_a_token_with_a_line_end_gets_into_no_header_and_no_message(fake: FakeServer, end: str) -> None:
+    value = TOKEN + end
     with pytest.raises(ConfigError) as caught:
         _transport().request("GET", fake.url, headers={"X-Vault-Token": value})
     assert (TOKEN in str(caught.value), "X-Vault-Token" in str(caught.value), fake.seen) == (False, True, [])
@@ -170,11 +171,11 @@ def test_a_token_with_a_line_end_gets_into_no_header_and_no_message(fake: FakeSe
 @pytest.mark.parametrize(
     "url",
     ["http://vault.example/", "http://10.0.0.1/", "ftp://127.0.0.1/", "//127.0.0.1/", "https://", "https://[::1", "http://127.0.0.1:x/",
-     f"https://user:{TOKEN}@vault.example/", "http://localhost.example/", "file:///etc/passwd", ""],
+     "https://user:TOKEN@vault.example/", "http://localhost.example/", "file:///etc/passwd", ""],
 )  # fmt: skip
 def test_an_address_that_may_not_be_asked_is_refused(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        _transport().request("GET", url)
+        _transport().request("GET", url.replace("TOKEN", TOKEN))
     assert TOKEN not in str(caught.value)
 
 
