@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple, NoReturn, Protocol
 
 Confidence = Literal["low", "medium", "high", "proven"]
 Severity = Literal["low", "medium", "high", "critical"]
-Family = Literal["secret", "sops"]
+Family = Literal["secret", "sops", "broker"]
 
 # Weakest first, so that an index is a rank.
 CONFIDENCES: Final[tuple[Confidence, ...]] = ("low", "medium", "high", "proven")
@@ -82,10 +82,11 @@ class RuleInfo(NamedTuple):
 class Provenance(NamedTuple):
     """Where a version of a file came from.
 
-    `kind` is `commit`, `index`, `worktree`, `file`, `diff`, `stdin` or `unreachable` (an object in the
-    repository that no commit reaches). `commit` first brought this blob to its path; `author` is
-    `Name <address>`, `date` ISO 8601 with its zone (the author's date). `at_head` is None where there
-    is no HEAD to speak of. `order` ranks commits, ancestors first, to tell which version came first.
+    `kind` is `commit`, `index`, `worktree`, `file`, `diff`, `stdin`, `unreachable` (an object in the
+    repository that no commit reaches) or `server` (a role or policy, read from where it is in force).
+    `commit` first brought this blob to its path; `author` is `Name <address>`, `date` ISO 8601 with its zone
+    (the author's date). `at_head` is None where there is no HEAD to speak of. `order` ranks commits, ancestors
+    first, to tell which version came first.
     """
 
     kind: str

@@ -60,10 +60,12 @@ _PRECISION: Final[Mapping[Confidence, str]] = {
     "medium": "medium",
     "low": "low",
 }
-# CWE-798 Use of Hard-coded Credentials; CWE-312 Cleartext Storage of Sensitive Information.
+# CWE-798 Use of Hard-coded Credentials; CWE-312 Cleartext Storage of Sensitive Information; CWE-732 Incorrect
+# Permission Assignment for Critical Resource.
 _TAGS: Final = {
     "secret": ["security", "secret", "external/cwe/cwe-798"],
     "sops": ["security", "sops", "external/cwe/cwe-312"],
+    "broker": ["security", "broker", "external/cwe/cwe-732"],
 }
 
 # A notification of ours, besides the kinds of gap: results beyond the limit.

@@ -64,7 +64,7 @@ def _lines(result: ScanResult, options: ReportOptions) -> Iterator[str]:
     if options.verbose:
         yield from _suppressed(result)
     yield from (f"note: {log_safe(notice)}" for notice in result.notices)
-    if groups and not options.quiet:
+    if any(group.head.rule.family != "broker" for group in groups) and not options.quiet:
         yield (
             "False alarm? Write sealgate:allow in a comment on its line, "
             "or accept it with a reason: sealgate baseline update"
@@ -247,7 +247,7 @@ def _verdict(groups: Sequence[_Group], result: ScanResult) -> Iterator[tuple[str
 
 def _found(groups: Sequence[_Group]) -> str:
     parts = []
-    for family, noun in (("secret", "secret"), ("sops", "SOPS violation")):
+    for family, noun in (("secret", "secret"), ("sops", "SOPS violation"), ("broker", "role problem")):
         places = [len(group.places) for group in groups if group.head.rule.family == family]
         if places:
             parts.append(f"{plural(len(places), noun)} in {plural(sum(places), 'place')}")
