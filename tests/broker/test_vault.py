@@ -266,6 +266,38 @@ def test_a_login_sends_no_token_and_no_namespace_it_was_not_given(fake: FakeServ
     assert fake.seen[0].headers["x-vault-request"] == "true"
 
 
+@pytest.mark.parametrize(
+    ("act", "namespace"),
+    [
+        (lambda vault: vault.login_jwt("jwt", "ci", secret("a.b.c")), "logins"),
+        (lambda vault: vault.login_kubernetes("kubernetes", "ci", secret("a.b.c")), "logins"),
+        (lambda vault: vault.login_approle("approle", "role", secret("x")), "logins"),
+        (lambda vault: vault.login_token(secret("x")), "logins"),
+        (Vault.lookup_self, "logins"),
+        (lambda vault: vault.renew_self(60), "logins"),
+        (Vault.revoke_self, "logins"),
+        (lambda vault: vault.lives(vault.token), "logins"),
+        (lambda vault: vault.lookup_accessor("x"), "logins"),
+        (lambda vault: vault.revoke_accessor("x"), "logins"),
+        (lambda vault: vault.read("a/b"), "secrets"),
+        (lambda vault: vault.write("a/b", {}), "secrets"),
+        (lambda vault: vault.list("a/b"), "secrets"),
+        (lambda vault: vault.capabilities(["a/b"]), "secrets"),
+        (lambda vault: vault.mount_of("a/b"), "secrets"),
+        (lambda vault: vault.unwrap(secret("x")), "secrets"),
+        (lambda vault: vault.lookup_lease(secret("x")), "secrets"),
+        (lambda vault: vault.renew_lease(secret("x"), 60), "secrets"),
+        (lambda vault: vault.revoke_lease(secret("x")), "secrets"),
+    ],
+)
+def test_each_request_goes_to_its_namespace(fake: FakeServer, act, namespace: str) -> None:
+    fake.tell(Answer(200, {"auth": {"client_token": "x"}, "data": {"path": "a/", "type": "kv"}}))
+    vault = Vault(Settings((fake.url,), "secrets", "logins"), Deadline(5))
+    vault._state.tokens.append(at_fake(fake).token._replace(namespace="logins"))
+    act(vault)
+    assert [seen.headers["x-vault-namespace"] for seen in fake.seen] == [namespace]
+
+
 def test_the_next_node_is_asked_where_one_fails(fake: FakeServer) -> None:
     fake.tell(Answer(200, {"data": {"a": "b"}}))
     vault = at_fake(fake)
