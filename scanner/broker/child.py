@@ -83,7 +83,7 @@ def run_child(
         made = mask()
         for stream in streams:
             stream.redactor = Redactor(made)
-        if not _pump(process, streams, signals.wakeup):
+        if not _pump(process, streams, signals):
             say("the command has left processes behind that still write: their output is cut off")
         for stream in streams:
             stream.finish()
@@ -217,12 +217,12 @@ class _Stream:
         return True
 
 
-def _pump(process: "subprocess.Popen[bytes]", streams: Sequence[_Stream], wakeup: int) -> bool:
+def _pump(process: "subprocess.Popen[bytes]", streams: Sequence[_Stream], signals: Signals) -> bool:
     """Carry the output until the process and both streams have ended; return False where the streams do not."""
     buffer = memoryview(bytearray(_PIPE_BYTES))
     last = math.inf
     with selectors.DefaultSelector() as selector:
-        selector.register(wakeup, selectors.EVENT_READ)
+        selector.register(signals.wakeup, selectors.EVENT_READ)
         for stream in streams:
             selector.register(stream.pipe, selectors.EVENT_READ, stream)
         while len(selector.get_map()) > 1 or process.poll() is None:
@@ -232,7 +232,7 @@ def _pump(process: "subprocess.Popen[bytes]", streams: Sequence[_Stream], wakeup
             now = time.monotonic()
             for key, _ in ready:
                 if key.data is None:
-                    _drain(wakeup)
+                    signals.drain()
                 elif not key.data.carry(buffer, now):
                     selector.unregister(key.fileobj)
                     key.data.finish()
@@ -244,8 +244,3 @@ def _pump(process: "subprocess.Popen[bytes]", streams: Sequence[_Stream], wakeup
                 last = now + _LINGER_SECONDS
     return True
 
-
-def _drain(wakeup: int) -> None:
-    with contextlib.suppress(BlockingIOError):
-        while os.read(wakeup, 4096):
-            pass

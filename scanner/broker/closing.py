@@ -72,7 +72,7 @@ def _end_leases(view: Vault, leases: Sequence[Held], may_revoke: bool) -> dict[i
     try:
         for held in leases:
             looked[id(held)] = _hasten(view, held, may_revoke)
-        hastened = [held for held in leases if looked[id(held)].hastened]
+        hastened = [held for held in leases if looked[id(held)].hastened and not looked[id(held)].gone]
         end = time.monotonic() + _LAST_SECOND + _PATIENCE_SECONDS
         if hastened:
             time.sleep(_LAST_SECOND)

@@ -131,13 +131,19 @@ class Session:
         for requests in groups:
             self._checkpoint()
             planned.append(_Planned(requests, self._vault.mount_of(requests[0].path)))
+        # What makes nothing first: if it fails, nothing was made for nothing.
+        planned.sort(key=lambda one: one.mount.version is None)
         wanted = [need for one in planned for need in _needs(one)]
         token = self._vault.token
         if token is not None and token.uses:
             _check_uses(token, planned)
             return planned
         self._checkpoint()
-        may = self._vault.capabilities([*(path for path, _ in wanted), _REVOKE_PATH])
+        try:
+            may = self._vault.capabilities([*(path for path, _ in wanted), _REVOKE_PATH])
+        except DeniedError:
+            self._say("what the token may do cannot be asked: its role gives no default policy")
+            return planned
         self._may_revoke = bool(may[_REVOKE_PATH] & {"update", "root"})
         denied = {path: need for path, need in wanted if not may[path] & (_MAY.get(need, {need}) | {"root"})}
         if denied:

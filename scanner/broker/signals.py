@@ -6,13 +6,14 @@ While it runs: the signal is the command's; one that tells it to end starts a cl
 Afterwards: nothing interrupts the end, which has a deadline of its own.
 """
 
+import contextlib
 import os
+import select
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
-
-from scanner.transport import Deadline
 
 _ENDING: Final = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 _OTHERS: Final = ("SIGUSR1", "SIGUSR2", "SIGWINCH")
@@ -30,19 +31,6 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__(f"ended by signal {number}")
         self.number = number
-
-
-class StoppableDeadline(Deadline):
-    """A deadline that a signal moves to now: no further request begins."""
-
-    def __init__(self, seconds: float, signals: "Signals") -> None:
-        super().__init__(seconds)
-        self._signals = signals
-
-    def check(self, doing: str) -> None:
-        """Raise `Stopped` after a signal, `UnavailableError` where no time is left."""
-        self._signals.check()
-        super().check(doing)
 
 
 class Signals:
@@ -87,6 +75,21 @@ class Signals:
         """Raise `Stopped` where a signal wants the job to end and no command runs that could be told."""
         if self.received and not self._send and not self._closing:
             raise Stopped(self.received)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but for a signal that ends the job: raise `Stopped` then."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.check()
+            select.select([self.wakeup], [], [], left)
+            self.drain()
+        self.check()
+
+    def drain(self) -> None:
+        """Empty `wakeup`."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self.wakeup, 4096):
+                pass
 
     def forward(self, send: Callable[[int], None], *, with_terminal: bool) -> None:
         """From now on the signals are the command's, also one that came too late to stop its start.
