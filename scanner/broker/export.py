@@ -6,14 +6,16 @@ platform's is appended to, one that is ours is replaced whole, and only its owne
 cannot hold without changing it is refused before anything is written.
 """
 
+import contextlib
 import json
 import os
 import re
 import secrets
 import shlex
 import stat
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from scanner.broker.names import check_variable
 from scanner.broker.spellings import MIN_LENGTH, parts
@@ -35,6 +37,7 @@ _TOLD_BY_PLATFORM: Final = re.compile(
     re.IGNORECASE,
 )
 
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 Mask = Callable[[str], str]
 Print = Callable[[str], None]
 
@@ -54,13 +57,14 @@ def check_names(variables: Mapping[str, Secret]) -> None:
             raise ConfigError(f"the variable {name} is refused", "later steps are told by it how to run; take another name")
 
 
-def masks(variables: Mapping[str, Secret], mask: Mask) -> Masks:
-    """Return what to print so that the platform hides the values; `mask` makes one such line, or nothing.
+def masks(variables: Mapping[str, Secret], mask: Mask, also: Iterable[Secret] = ()) -> Masks:
+    """Return what to print so that the platform hides the values, and others `also`; `mask` makes one such line, or nothing.
 
     Every line and every text within JSON by itself: a log shows them so, and GitHub's runner takes a mask of several
     lines apart without a look at their length, so that a lone `{` vanishes from all logs.
     """
-    lines: dict[str, None] = {}
+    hidden = frozenset[str]().union(*(_single_lines(secret.reveal(), MIN_LENGTH) for secret in also))
+    lines = {line: None for part in sorted(hidden) if (line := mask(part))}
     warnings = []
     for name, secret in variables.items():
         value = _text(name, secret).encode()
@@ -79,26 +83,42 @@ def _single_lines(value: bytes, min_length: int) -> frozenset[str]:
 
 
 def export_github(
-    variables: Mapping[str, Secret], environ: Mapping[str, str], mask: Mask, show: Print, to: str = "both"
+    variables: Mapping[str, Secret],
+    environ: Mapping[str, str],
+    mask: Mask,
+    show: Print,
+    to: str = "both",
+    *,
+    also: Iterable[Secret] = (),
+    plain: Mapping[str, str] = _NONE,
 ) -> tuple[str, ...]:
     """Append to the files that GITHUB_ENV and GITHUB_OUTPUT name (`to`: `env`, `output` or `both`); return warnings.
 
-    `show` prints one line that reaches the runner before it returns. Everything is checked before the first line.
+    `show` prints one line that reaches the runner before it returns; `also` is hidden besides the values. `plain` are the
+    broker's own variables, not secret. Everything is checked before the first line.
     """
     check_names(variables)
-    hidden = masks(variables, mask)
-    block = "".join(_heredoc(name, _text(name, value)) for name, value in variables.items()).encode()
-    names = [_GITHUB_FILES[to]] if to in _GITHUB_FILES else list(_GITHUB_FILES.values())
-    opened = [_open_platform_file(environ, name) for name in names]
-    try:
+    hidden = masks(variables, mask, also)
+    texts = {**{name: _text(name, value) for name, value in variables.items()}, **plain}
+    block = "".join(_heredoc(name, value) for name, value in texts.items()).encode()
+    with contextlib.ExitStack() as stack:
+        opened = [_open_platform_file(environ, name, stack) for name in _github_files(to)]
         for line in hidden.lines:
             show(line)
         for descriptor in opened:
             _append(descriptor, block)
-    finally:
-        for descriptor in opened:
-            os.close(descriptor)
     return hidden.warnings
+
+
+def check_github(environ: Mapping[str, str], to: str = "both") -> None:
+    """Raise `ConfigError` where the files are not there that `export_github` would write to."""
+    with contextlib.ExitStack() as stack:
+        for name in _github_files(to):
+            _open_platform_file(environ, name, stack)
+
+
+def _github_files(to: str) -> tuple[str, ...]:
+    return (_GITHUB_FILES[to],) if to in _GITHUB_FILES else tuple(_GITHUB_FILES.values())
 
 
 def _heredoc(name: str, value: str) -> str:
@@ -109,7 +129,7 @@ def _heredoc(name: str, value: str) -> str:
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
 
 
-def _open_platform_file(environ: Mapping[str, str], name: str) -> int:
+def _open_platform_file(environ: Mapping[str, str], name: str, stack: contextlib.ExitStack) -> int:
     path = environ.get(name, "")
     if not path:
         raise ConfigError(f"{name} is not set", "--format github is for a step of GitHub Actions; see the other formats")
@@ -117,8 +137,8 @@ def _open_platform_file(environ: Mapping[str, str], name: str) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
         raise ConfigError(f"the file that {name} names cannot be written: {error.strerror}", "the runner makes it") from None
+    stack.callback(os.close, descriptor)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
         raise ConfigError(f"what {name} names is no file", "the runner makes it")
     return descriptor
 
@@ -134,7 +154,7 @@ def _append(descriptor: int, block: bytes) -> None:
         block = block[os.write(descriptor, block) :]
 
 
-def gitlab_report(variables: Mapping[str, Secret]) -> bytes:
+def gitlab_report(variables: Mapping[str, Secret], plain: Mapping[str, str] = _NONE) -> bytes:
     """Return a dotenv report as GitLab reads it: no quoting, `$` expanded, white space cut off, no line ends.
 
     Raises `ConfigError` for a value that would come out as another one
@@ -147,6 +167,7 @@ def gitlab_report(variables: Mapping[str, Secret]) -> bytes:
         if why := _gitlab_refuses(value):
             raise ConfigError(f"the value for {name} cannot go into a dotenv report: {why}", _AS_FILE)
         lines.append(f"{name}={value}\n")
+    lines += [f"{name}={value}\n" for name, value in plain.items()]
     report = "".join(lines).encode()
     if len(report) >= _GITLAB_BYTES:
         raise ConfigError(
@@ -163,19 +184,20 @@ def _gitlab_refuses(value: str) -> str:
     return "GitLab would expand the $ in it" if "$" in value else ""
 
 
-def shell_file(variables: Mapping[str, Secret]) -> bytes:
+def shell_file(variables: Mapping[str, Secret], plain: Mapping[str, str] = _NONE) -> bytes:
     """Return a file for POSIX shells to source (`. FILE`): every value exactly as it is."""
     check_names(variables)
     for name, secret in variables.items():
         _refuse_nul(name, secret)
-    lines = (f"export {name}={shlex.quote(os.fsdecode(secret.reveal()))}\n" for name, secret in variables.items())
+    texts = {**{name: os.fsdecode(secret.reveal()) for name, secret in variables.items()}, **plain}
+    lines = (f"export {name}={shlex.quote(text)}\n" for name, text in texts.items())
     return os.fsencode("".join(lines))
 
 
-def json_file(variables: Mapping[str, Secret]) -> bytes:
+def json_file(variables: Mapping[str, Secret], plain: Mapping[str, str] = _NONE) -> bytes:
     """Return one JSON object, name to value."""
     check_names(variables)
-    document: dict[str, Any] = {name: _text(name, secret) for name, secret in variables.items()}
+    document = {**{name: _text(name, secret) for name, secret in variables.items()}, **plain}
     return json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
 
 

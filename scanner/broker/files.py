@@ -35,7 +35,7 @@ class PrivateFiles:
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        parent, self.in_memory = _parent(environ)
+        parent, self.in_memory = private_parent(environ)
         _sweep(parent)
         self.path = os.path.join(parent, _PREFIX + secrets.token_hex(8))
         self._inodes: dict[str, int] = {}
@@ -73,7 +73,7 @@ class PrivateFiles:
             self._directory = -1
 
 
-def _parent(environ: Mapping[str, str]) -> tuple[str, bool]:
+def private_parent(environ: Mapping[str, str]) -> tuple[str, bool]:
     """Return where the directory goes, and whether that is in memory."""
     for candidate in (environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm", environ.get("TMPDIR", "")):  # noqa: S108  private below it
         if os.path.isabs(candidate) and os.access(candidate, os.W_OK | os.X_OK) and _is_in_memory(candidate):

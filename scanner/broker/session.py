@@ -31,6 +31,15 @@ class _Planned(NamedTuple):
     mount: Mount
 
 
+class Kept(NamedTuple):
+    """What a session has to end: as `close_all` takes it."""
+
+    tokens: tuple[VaultToken, ...]
+    token_until: float
+    leases: tuple[Held, ...]
+    may_revoke: bool
+
+
 class Session:
     """What one login gave. `ours` says whether the token is the session's to make short, renew and revoke.
 
@@ -106,6 +115,14 @@ class Session:
             return close_all(self._vault, tokens, self._token_until, self.leases, may_revoke=self._may_revoke)
         finally:
             self._vault.close()
+
+    def kept(self) -> Kept:
+        """Return what another process needs to end this session; of a token that is not ours nothing is kept."""
+        return Kept(self._vault.tokens if self._ours else (), self._token_until, tuple(self.leases), self._may_revoke)
+
+    def leave(self) -> None:
+        """Close the connections and leave everything alive, for whoever has what `kept` returned."""
+        self._vault.close()
 
     def _renew_token(self, seconds: int) -> int:
         granted = self._vault.within(Deadline(_RENEWAL_SECONDS)).renew_self(seconds)

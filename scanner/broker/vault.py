@@ -135,6 +135,10 @@ class Vault:
         data = _mapping(self._connection.run(call).get("data"))
         return self._use(token, {**data, "token_type": data.get("type"), "lease_duration": data.get("ttl")})
 
+    def adopt(self, token: VaultToken) -> None:
+        """Use a token that an earlier process got, without a look at it: it may have ended."""
+        self._state.tokens.append(token)
+
     def _login_with_jwt(
         self, mount: str, role: str, jwt: Secret, fresh: Callable[[], Secret] | None, login: Callable[[Any, str], Any]
     ) -> VaultToken:

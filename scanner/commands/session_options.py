@@ -12,6 +12,7 @@ from scanner.errors import ConfigError
 from scanner.model import Secret
 
 if TYPE_CHECKING:
+    from scanner.broker.connection import Settings
     from scanner.broker.login import Job, LogIn
     from scanner.broker.model import SecretRequest
     from scanner.broker.policy import Policy
@@ -138,10 +139,11 @@ class Opening:
         deadline = Deadline(options.timeout)
         self.platform, self._job = None, None
         log_in = self._log_in(options, environ, section, deadline, say)
-        vault = Vault(_settings(options, environ), deadline, sleep=sleep or time.sleep)
+        self.settings = settings_of(options, environ)
+        self.vault = Vault(self.settings, deadline, sleep=sleep or time.sleep)
         self.scrub = scrub_names(environ, self.platform)
         self.session = Session(
-            vault, log_in, ttl_seconds=options.ttl, ours=options.auth != "token", checkpoint=checkpoint, say=say
+            self.vault, log_in, ttl_seconds=options.ttl, ours=options.auth != "token", checkpoint=checkpoint, say=say
         )
 
     platform: "Platform | None"
@@ -205,7 +207,8 @@ def _policy(options: argparse.Namespace, section: Mapping[str, Any]) -> "Policy 
     return parse_policy(own, "the configuration: broker") if own else None
 
 
-def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Any:
+def settings_of(options: argparse.Namespace, environ: Mapping[str, str]) -> "Settings":
+    """Return where the server is: what the options say, and the environment where they say nothing."""
     from scanner.broker.vault import settings_from
 
     settings = settings_from(environ)
