@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 
 import pytest
+from brokers import Brokers
 from fakeserver import FakeServer
 from lab import Lab, running_lab
 
@@ -20,3 +21,11 @@ def fake() -> Iterator[FakeServer]:
     server = FakeServer()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
+    """Starts runs of `sealgate broker exec`, each a process of its own."""
+    started = Brokers(tmp_path_factory.mktemp("brokers"))
+    yield started
+    started.stop()
