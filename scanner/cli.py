@@ -37,6 +37,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "rules lint": Command("rules_lint", "check rule packs, and what each rule costs"),
     "rules test": Command("rules_test", "run the test vectors of rule packs"),
     "broker exec": Command("broker_exec", "run a command with secrets from Vault that end when it does"),
+    "broker env": Command("broker_env", "secrets for later steps, in the platform's own files"),
+    "broker end": Command("broker_end", "end what 'broker env' left alive, and check that it ended"),
     "broker token": Command("broker_token", "check the job's identity token, and say what it says"),
     "broker explain": Command("broker_explain", "compare the job's token with policy and role, claim by claim"),
     "broker lint": Command("broker_lint", "check the roles and policies of a server that jobs log in to"),

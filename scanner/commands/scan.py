@@ -10,13 +10,17 @@ Examples:
 """
 
 import argparse
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
+from scanner.commands.vault_options import add_vault_options, open_vault
 from scanner.config import LEVELS
 from scanner.errors import ConfigError
-from scanner.model import GAP_KINDS
+from scanner.model import GAP_KINDS, ScanResult
 from scanner.reports import REPORTS
+
+if TYPE_CHECKING:
+    from scanner.broker.vault import Vault
 
 _MODES: Final = ("staged", "range", "worktree", "diff", "stdin")
 
@@ -34,6 +38,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--name", metavar="PATH", help="the path that --stdin stands for")
     what.add_argument("--max-blob", metavar="SIZE", help="leave out, and report, content larger than this (default: 128M)")
     add_common_options(parser)
+    parser.add_argument(
+        "--vault-check",
+        action="append",
+        metavar="PATH",
+        help="repeatable; ask Vault whether what is found is in use at this KV path or tree (a/b/**); nothing found is sent",
+    )
+    add_vault_options(parser)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +80,22 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         raise ConfigError("--name goes with --stdin", "it names what comes on standard input")
     if options.target != "." and (options.stdin or options.diff):
         raise ConfigError("--stdin and --diff take no TARGET", "leave it out")
-    return runner.scan_and_report(options, environ, requested_mode(options))
+    if not options.vault_check:
+        return runner.scan_and_report(options, environ, requested_mode(options))
+    targets = runner.parse_reports(options.report)
+    # The server is asked for before the scan: whoever forgot a token need not wait for it.
+    vault = open_vault(options, environ)
+    result = _with_live(runner.run_scan(options, environ, requested_mode(options)).result, vault, options.vault_check)
+    runner.write_reports(result, targets, options, environ)
+    return result.exit_code
+
+
+def _with_live(result: ScanResult, vault: "Vault", paths: Sequence[str]) -> ScanResult:
+    """Return the result with the secrets that the server has in use now proven, and no longer suppressed."""
+    from scanner.broker.live import live_secrets, mark_live
+
+    values = {finding.fingerprint: finding.secret for finding in result.findings if finding.secret.reveal()}
+    return mark_live(result, live_secrets(vault, paths, values))
 
 
 def requested_mode(options: argparse.Namespace) -> str:

@@ -4,6 +4,7 @@
 import json
 import secrets
 
+import planted
 import pytest
 from connect import logged_in
 from lab import Lab
@@ -85,3 +86,25 @@ def test_live_findings_are_proven_and_open_whatever_was_accepted():
     others = [finding for finding in marked.findings if finding.fingerprint != accepted.fingerprint]
     assert others == [finding for finding in result.findings if finding.fingerprint != accepted.fingerprint]
     assert marked.exit_code == 1
+
+
+def test_a_scan_says_which_of_its_findings_are_in_use(lab, git_repo):
+    token = planted.github_token(3)
+    lab.bao.write("secret/data/ci/tokens/github", {"data": {"token": token}})
+    repo = git_repo()
+    files = {"live.ini": f"github = {token}\n", "dead.ini": f"github = {planted.github_token(4)}\n"}
+    repo.commit("tokens", files=files)
+    held = logged_in(lab).token.secret.reveal().decode()
+    environ = {"VAULT_ADDR": lab.address, "VAULT_TOKEN": held}
+    options = ("scan", "--report", "jsonl", "--vault-check", "secret/ci/tokens/**", "--baseline", "accepted.jsonl")
+    accepted = planted.sealgate("baseline", "create", "--reason", "old", "--baseline", "accepted.jsonl", cwd=repo.path)
+    assert accepted.code == 0
+    outcome = planted.sealgate(*options, cwd=repo.path, env=environ)
+    found = {finding["path"]: finding for finding in outcome.findings}
+    assert outcome.code == 1
+    assert "secret/ci/tokens/github#token" in found["live.ini"]["reason"]
+    assert found["live.ini"]["suppressed_by"] is None
+    assert found["dead.ini"]["suppressed_by"]["kind"] == "baseline"
+    assert token not in outcome.out + outcome.err
+    assert held not in outcome.out + outcome.err
+    assert planted.sealgate(*options, cwd=repo.path, env={"VAULT_ADDR": lab.address}).code == 2
