@@ -3,7 +3,8 @@
 
 A log rarely shows a value as it is: it shows the line of a key, the password inside a JSON document, a
 header in base64, a URL. Whatever is to be masked is masked in all of these spellings; what transforms a
-value otherwise (compression, encryption, a cut, another character set) is beyond any mask.
+value otherwise (compression, encryption, a cut, another character set) is beyond any mask. So are line ends
+that base64 of a longer text puts into the middle of a value.
 """
 
 import base64

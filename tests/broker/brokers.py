@@ -49,7 +49,8 @@ class Broker:
         """Wait until the output holds a word; return the output."""
         end = time.monotonic() + seconds
         while word not in self.output:
-            assert time.monotonic() < end and self.runs, f"{self.output}\n{self.errors}"
+            assert self.runs, f"{self.output}\n{self.errors}"
+            assert time.monotonic() < end, f"{self.output}\n{self.errors}"
             time.sleep(0.02)
         return self.output
 
@@ -79,13 +80,15 @@ class Brokers:
         self._count = 0
         self._lock = threading.Lock()
         self._server = subprocess.Popen([sys.executable, SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._server.stdin
+        assert self._server.stdout
+        self._jobs, self._answers = self._server.stdin, self._server.stdout
 
     def ask(self, job: Mapping[str, Any]) -> int:
-        assert self._server.stdin and self._server.stdout
         with self._lock:
-            self._server.stdin.write(json.dumps(job) + "\n")
-            self._server.stdin.flush()
-            return int(self._server.stdout.readline())
+            self._jobs.write(json.dumps(job) + "\n")
+            self._jobs.flush()
+            return int(self._answers.readline())
 
     def start(self, *args: str, environ: Mapping[str, str], cwd: str = "/", out: str = "") -> Broker:
         """Start `sealgate ARGS`; the output goes to a file of its own, or to `out`."""
@@ -110,7 +113,6 @@ class Brokers:
         return self.start("broker", "exec", *identity, *login, *options, "--", *command, environ=environ, cwd=cwd, out=out)
 
     def stop(self) -> None:
-        assert self._server.stdin and self._server.stdout
-        self._server.stdin.close()
+        self._jobs.close()
         self._server.wait(20)
-        self._server.stdout.close()
+        self._answers.close()

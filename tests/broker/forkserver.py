@@ -20,7 +20,6 @@ from scanner import cli
 from scanner.broker import child, files, jwks, redact, renewal, session
 from scanner.commands import broker_exec
 
-cli.COMMANDS.setdefault("broker exec", cli.Command("broker_exec", "run a command with secrets"))
 LOADED = (hvac, hyperscan, jwt, child, files, jwks, redact, renewal, session, broker_exec)
 
 

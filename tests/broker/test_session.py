@@ -20,6 +20,7 @@ from scanner.broker.request import parse_file, parse_secret
 from scanner.broker.session import Session, is_proven
 from scanner.broker.vault import Vault
 from scanner.errors import ConfigError, DeniedError, SealgateError, UnavailableError
+from scanner.model import Secret
 
 KV = "secret/ci/app#password=PASSWORD"
 DB = "database/creds/ci=DB"
@@ -35,7 +36,10 @@ class Sessions:
 
     def make(self, role: str = "ci", *, url: str = "", log_in: LogIn | None = None, seconds: float = 15, **options: Any) -> Session:
         vault = Vault(Settings((url or self._lab.address,)), Deadline(seconds))
-        fresh = lambda: secret(self._lab.issuer.mint())
+
+        def fresh() -> Secret:
+            return secret(self._lab.issuer.mint())
+
         session = Session(vault, log_in or (lambda v: v.login_jwt("jwt", role, fresh(), fresh)), say=self.said.append, **options)
         self._made.append(session)
         return session
