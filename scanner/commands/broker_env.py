@@ -20,12 +20,13 @@ import argparse
 import os
 import stat
 import sys
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from scanner.commands.session_options import Opening, add_session_options, broker_section, requests_of
 from scanner.display import log_safe
-from scanner.errors import ConfigError
+from scanner.errors import ConfigError, DeniedError, UnavailableError
 from scanner.model import Secret
 
 if TYPE_CHECKING:
@@ -131,8 +132,11 @@ class _Env:
 
     def hand_over(self) -> None:
         """Write everything to where it belongs."""
+        self._signals.check()
         session, format_ = self.opening.session, self._options.format
         plain = {}
+        if self._lives:
+            self._lengthen()
         if session.files:
             plain["SEALGATE_FILES"] = self._state.write_files(session.files)
             self._has_files = True
@@ -145,6 +149,15 @@ class _Env:
             plain = {"SEALGATE_ACCESSOR": kept.tokens[-1].accessor} if self._lives and kept.tokens else {}
         for warning in _write(format_, self._options, self._environ, self.opening, plain):
             _say(warning)
+
+    def _lengthen(self) -> None:
+        """Renew once what can be: from here on nobody does, and a lease of a minute is over before the next step."""
+        for one in self.opening.session.renewables():
+            if one.until < time.time() + self._options.ttl - 1:
+                try:
+                    one.renew(self._options.ttl)
+                except (DeniedError, UnavailableError) as error:
+                    _say(f"{one.what} could not be renewed: {error.message}")
 
     @property
     def _lives(self) -> bool:
