@@ -11,7 +11,6 @@ import contextlib
 import errno
 import math
 import os
-import select
 import selectors
 import signal
 import subprocess
@@ -22,12 +21,12 @@ from typing import Any, Final
 
 from scanner.broker.redact import Mask, Redactor
 from scanner.broker.signals import Signals, Stopped
+from scanner.broker.wire import PIPE_BYTES, Wire
 from scanner.display import one_line
 from scanner.errors import SealgateError
 
 CANNOT_RUN: Final = 126
 NOT_FOUND: Final = 127
-_PIPE_BYTES: Final = 256 * 1024
 # A pause after which a stream counts as idle, and a prompt's last letters are shown.
 _IDLE_SECONDS: Final = 0.05
 # How long we read what processes write that the command has left behind.
@@ -95,7 +94,7 @@ def run_child(
             _send(process, signal.SIGKILL, to_group=not with_terminal)
             process.wait()
         for stream in streams:
-            stream.pipe.close()
+            stream.close()
     if signals.killed:
         say("the command did not end in time after its signal and was killed")
     for complaint in filter(None, (stream.complaint for stream in streams)):
@@ -124,7 +123,7 @@ def _start(command: Sequence[str], environment: Mapping[bytes, bytes], *, own_gr
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            pipesize=_PIPE_BYTES,
+            pipesize=PIPE_BYTES,
             process_group=0 if own_group else None,
             preexec_fn=end_with_parent,  # noqa: PLW1509  no other thread runs yet
         )
@@ -176,16 +175,15 @@ class _Stream:
         self.pipe = pipe
         self.redactor = Redactor(())
         self.complaint = ""
-        self._target = target
+        self._wire = Wire(pipe.fileno(), target)
         self._terminal = os.isatty(target)
         self._name = name
         self._read_at = 0.0
 
-    def carry(self, buffer: memoryview, now: float) -> bool:
+    def carry(self, now: float) -> bool:
         """Read once, write what may be shown; return False at the end, and where nobody takes it any more."""
         self._read_at = now
-        size = os.readv(self.pipe.fileno(), [buffer])
-        return self._show(self.redactor.feed(buffer[:size])) if size else False
+        return self._guard(lambda: self._wire.carry(self.redactor))
 
     @property
     def waiting(self) -> bool:
@@ -195,37 +193,37 @@ class _Stream:
     def pause(self, now: float) -> None:
         """Show these letters where the stream is idle."""
         if self.waiting and now - self._read_at >= _IDLE_SECONDS:
-            self._show(self.redactor.release())
+            self._guard(lambda: self._wire.write(self.redactor.release()))
 
     def finish(self) -> None:
         """Show what is left, and close: who still writes gets SIGPIPE, as if there were no broker between."""
         if not self.pipe.closed:
-            self._show(self.redactor.flush())
-            self.pipe.close()
+            self._guard(lambda: self._wire.write(self.redactor.flush()))
+            self.close()
 
-    def _show(self, data: bytes | memoryview) -> bool:
-        left = memoryview(data)
-        while left:
-            try:
-                left = left[os.write(self._target, left) :]
-            except BlockingIOError:
-                select.select([], [self._target], [])
-            except OSError as error:
-                if error.errno != errno.EPIPE:
-                    self.complaint = f"{self._name} cannot be written: {error.strerror}"
-                return False
-        return True
+    def close(self) -> None:
+        """Close the pipe."""
+        self._wire.close()
+        self.pipe.close()
+
+    def _guard(self, act: Callable[[], bool | None]) -> bool:
+        try:
+            return act() is not False
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self.complaint = f"{self._name} cannot be written: {error.strerror}"
+            return False
 
 
 def _pump(process: "subprocess.Popen[bytes]", streams: Sequence[_Stream], signals: Signals) -> bool:
     """Carry the output until the process and both streams have ended; return False where the streams do not."""
-    buffer = memoryview(bytearray(_PIPE_BYTES))
     last = math.inf
     with selectors.DefaultSelector() as selector:
         selector.register(signals.wakeup, selectors.EVENT_READ)
+        running = process.poll() is None
         for stream in streams:
             selector.register(stream.pipe, selectors.EVENT_READ, stream)
-        while len(selector.get_map()) > 1 or process.poll() is None:
+        while len(selector.get_map()) > 1 or running:
             waiting = any(stream.waiting for stream in streams)
             wait = min(last - time.monotonic(), _IDLE_SECONDS if waiting else math.inf)
             ready = selector.select(None if wait == math.inf else max(wait, 0))
@@ -233,14 +231,15 @@ def _pump(process: "subprocess.Popen[bytes]", streams: Sequence[_Stream], signal
             for key, _ in ready:
                 if key.data is None:
                     signals.drain()
-                elif not key.data.carry(buffer, now):
+                    running = process.poll() is None
+                elif not key.data.carry(now):
                     selector.unregister(key.fileobj)
                     key.data.finish()
             for stream in streams:
                 stream.pause(now)
             if now >= last:
                 return False
-            if last == math.inf and process.poll() is not None:
+            if not running and last == math.inf:
                 last = now + _LINGER_SECONDS
     return True
 

@@ -95,11 +95,28 @@ class Redactor:
         """Whether `release` would show something."""
         return self._out < min(len(self._held), self._mask.min_length - 1)
 
+    @property
+    def held(self) -> bytes:
+        """What is held back, and what `look` wants to see again before the next bytes."""
+        return self._held
+
     def feed(self, chunk: bytes | memoryview) -> bytes | memoryview:
         """Return what may be shown now; with nothing to mask or hold back that is the very chunk."""
-        data = self._held + bytes(chunk) if self._held else chunk
+        return self.look(self._held + bytes(chunk) if self._held else chunk)
+
+    def look(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Do as `feed`, for whoever has put the next bytes behind what was held: nothing is copied then.
+
+        Of a view, what comes back is the beginning of this view, or bytes where something had to be changed.
+        """
         spans, pending = self._mask.find(data)
-        return self._show(data, spans, pending)
+        if spans or self._out or self._masked:
+            return self._show(data, spans, pending)
+        if pending == len(data):
+            self._held = b""
+            return data
+        self._held = bytes(data[pending:])
+        return data[:pending]
 
     def release(self) -> bytes:
         """Return the held bytes that may be shown although they may begin a secret: fewer than any secret has."""
@@ -110,12 +127,9 @@ class Redactor:
     def flush(self) -> bytes:
         """Return what is still held; the stream is over."""
         spans, _ = self._mask.find(self._held)
-        return bytes(self._show(self._held, spans, len(self._held)))
+        return self._show(self._held, spans, len(self._held))
 
-    def _show(self, data: bytes | memoryview, spans: list[_Span], pending: int) -> bytes | memoryview:
-        if not (spans or self._out or self._masked) and pending == len(data):
-            self._held = b""
-            return data
+    def _show(self, data: bytes | memoryview, spans: list[_Span], pending: int) -> bytes:
         shown = []
         for start, end in spans:
             if start < self._masked:
