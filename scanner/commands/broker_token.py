@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from scanner.commands.times import seconds
 from scanner.display import log_safe, shorten
 from scanner.errors import ConfigError
 from scanner.model import Secret
@@ -37,7 +38,7 @@ def add_identity_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--issuer", metavar="URL", action="append", default=[], help="trust this issuer, too (repeatable)")
     group.add_argument("--issuer-ca", metavar="FILE", default="", help="certificates of the issuer's and platform's authority")
     group.add_argument("--policy", metavar="FILE", default="", help="a claims policy")
-    group.add_argument("--timeout", metavar="SECONDS", type=float, default=60.0, help="for everything together (default: 60)")
+    group.add_argument("--timeout", metavar="TIME", type=seconds, default=60, help="for everything together (default: 60s)")
 
 
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -2,11 +2,11 @@
 """The options of commands that log in and read secrets, and the session that they make."""
 
 import argparse
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from scanner.commands.broker_token import add_identity_options
+from scanner.commands.times import seconds
 from scanner.display import one_line
 from scanner.errors import ConfigError
 from scanner.model import Secret
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 METHODS: Final = ("jwt", "kubernetes", "approle", "token")
 _SET_KEYS: Final = ("secrets", "files")
-_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 Say = Callable[[str], None]
 
 
@@ -55,14 +54,6 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--set", metavar="NAME", action="append", default=[], help="repeatable; a set of the configuration")
     what.add_argument("--config", metavar="FILE", help="the configuration (default: .sealgate.yaml here)")
     add_identity_options(parser)
-
-
-def seconds(text: str) -> int:
-    """Return the seconds of 90, 90s, 5m or 1h."""
-    found = re.fullmatch(r"(\d{1,7})([smh]?)", text)
-    if not found or not int(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time: write 90s, 5m or 1h")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def broker_section(options: argparse.Namespace, environ: Mapping[str, str]) -> Mapping[str, Any]:

@@ -123,7 +123,7 @@ def test_refusals_and_outages_are_125_and_say_which(lab: Lab, brokers: Brokers, 
     denied = brokers.exec(lab, "--secret", "secret/prod/app#password=P")
     expired = brokers.exec(lab, *KV, exp=int(time.time()) - 600)
     fake.tell(Answer(503, {"errors": ["Vault is sealed"]}))
-    sealed = brokers.exec(lab, *KV, "--timeout", "1", "--vault-addr", fake.url)
+    sealed = brokers.exec(lab, *KV, "--timeout", "1s", "--vault-addr", fake.url)
     assert [one.wait() for one in (refused, denied, expired, sealed)] == [125] * 4
     assert "claim ref_protected" in refused.errors
     assert "read secret/data/prod/app" in denied.errors
