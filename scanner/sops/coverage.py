@@ -5,31 +5,50 @@ What the selector leaves in clear is judged once more: a password under a key th
 usual way in which an encrypted file leaks.
 """
 
-import math
+import re
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from scanner.model import Secret, Span
-from scanner.sops.ciphertext import READABLE_BYTES, Ciphertext, doubt, match_form, parse_ciphertext
+from scanner.sops.ciphertext import Ciphertext, doubt, match_form, parse_ciphertext
 from scanner.sops.content import Content, Item
 from scanner.sops.creation.policy import Selector
-from scanner.sops.likely import known_form, looks_secret, pairs
+from scanner.sops.likely import known_form, looks_secret, names_secret, pairs, secrets_within
 from scanner.sops.rules import Problem
 from scanner.sops.selector import selects
+from scanner.sops.standin import stands_for, strength
 
 # Where the secret detector finds something in a file at this path.
 FindSecrets = Callable[[bytes, bytes], Sequence[Span]]
 
 _EDIT: Final = "sops edit {file}, and take out or set again what is in clear; sops encrypts it on saving"
 _TOKEN_LENGTH: Final = 16
+_PASSWORD_LENGTH: Final = 8
+# With marks that names do not have, and everything else that passwords are asked for.
+_PASSWORD: Final = re.compile(r"(?=.*[!$%&?^~#|+])(?=.*[0-9])(?=.*[A-Z])(?=(?:[^a-z]*[a-z]){4}).{12}")
 # Of these `doubt` has more to say.
-_RARE_TYPES: Final = frozenset({"bool", "comment"})
+# So many values are worth a quicker look.
+_MANY: Final = 500
+# The base64 of a nonce of ASCII: every eighth bit is 0. Or one that begins as it goes on, as a tag may too.
+_MADE_UP: Final = re.compile(
+    r"\n(?:(....)\1|(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589].){10})"
+)
+_RARE_TYPES: Final = frozenset({"bool", "int", "time", "comment"})
 
 
 def cover(content: Content, selector: Selector, found: Sequence[Span] = ()) -> list[Problem]:
     """Return what is wrong with the items; `found` is where the secret detector saw something."""
     checker = _Checker(content, found)
+    if checker.has_many:
+        problems = _cover(content, selector, checker, quick=True)
+        if checker.is_random():
+            return problems
+        checker = _Checker(content, found)
+    return _cover(content, selector, checker, quick=False)
+
+
+def _cover(content: Content, selector: Selector, checker: "_Checker", *, quick: bool) -> list[Problem]:
     problems: list[Problem] = []
     hidden = 0
     clear: Item | None = None
@@ -39,7 +58,7 @@ def cover(content: Content, selector: Selector, found: Sequence[Span] = ()) -> l
         kind, path, scalar, _ = item
         if kind == "value":
             # Nearly every value of nearly every file ends here.
-            if must and is_plausible(scalar.text, path):
+            if must and quick and is_plausible(scalar.text, path):
                 hidden += 1
                 continue
             in_list = bool(enclosing) and enclosing[-1].path == path
@@ -51,6 +70,7 @@ def cover(content: Content, selector: Selector, found: Sequence[Span] = ()) -> l
             problems += checker.comment(item, must=must)
         elif kind == "open":
             enclosing.append(item)
+            problems += checker.key(item)
         elif enclosing and enclosing.pop().scalar.span.end >= scalar.span.start:
             problems += checker.empty(item)
     if clear is not None and not hidden and not _names_empty(content.items, selector):
@@ -85,26 +105,43 @@ class _Checker:
 
     def __init__(self, content: Content, found: Sequence[Span]) -> None:
         values = sum(item.kind == "value" for item in content.items)
+        self.has_many = values > _MANY
         self._is_yaml = content.store == "yaml"
-        # Each value may be readable by chance: the more there are, the longer it must be to be no chance.
-        self._readable = READABLE_BYTES + math.ceil(math.log(max(1, values)))
+        self._values = values
         self._nonces: dict[str, tuple[tuple[str, ...], str]] = {}
+        self._tags: dict[str, str] = {}
+        self.passed = 0
+        self._passed_nonces: set[str] = set()
+        self._passed_tags: set[str] = set()
         self._keys: dict[str, bool] = {}
         self._found = sorted(found)
 
     def is_plausible(self, text: str, path: tuple[str, ...]) -> bool:
-        """Whether a value is ciphertext beyond doubt, told in the least time; `value` looks again at any other."""
+        """Whether a value is ciphertext beyond doubt, told in the least time; `value` looks again at any other.
+
+        For files with many values, and but for what `is_random` says of all of them together.
+        """
         found = match_form(text)
         if found is None:
             return False
         data, iv, tag, type_ = found.groups()
-        if len(data) % 4 or iv[:4] == iv[4:8] or tag[:4] == tag[4:8] or type_ in _RARE_TYPES or a2b_base64(data).isascii():
+        if len(data) % 4 or type_ in _RARE_TYPES or a2b_base64(data).isascii():
             return False
         key = path[-1] if path else ""
         if len(key) >= _TOKEN_LENGTH and self._is_secret_key(key):
             return False
-        here = (path, data)
-        return self._nonces.setdefault(iv, here) == here
+        self.passed += 1
+        self._passed_nonces.add(iv)
+        self._passed_tags.add(tag)
+        return True
+
+    def is_random(self) -> bool:
+        """Whether no nonce that `is_plausible` passed, and no tag, looks made up or is there twice."""
+        passed = (self._passed_nonces, self._passed_tags)
+        # The others were looked at one by one.
+        if not self._passed_nonces.isdisjoint(self._nonces) or not self._passed_tags.isdisjoint(self._tags):
+            return False
+        return not any(len(known) < self.passed or _MADE_UP.search("\n".join(("", *known))) for known in passed)
 
     def value(self, item: Item, *, must: bool, in_list: bool) -> Iterator[Problem]:
         """Yield what is wrong with a value."""
@@ -113,7 +150,7 @@ class _Checker:
         if _is_empty(item):
             yield from self.empty(item)
             return
-        yield from self._key(item, name)
+        yield from self.key(item)
         value = parse_ciphertext(text)
         if value is not None:
             yield from self._ciphertext(value, item, name, "value", in_list=in_list)
@@ -149,13 +186,13 @@ class _Checker:
 
     def empty(self, item: Item) -> Iterator[Problem]:
         """Yield whether the key of an empty value or map is what is hidden there: keys are clear by design."""
-        if item.path and _is_opaque(item.path[-1]):
+        if item.path and _is_hidden_in(item.path[-1], item.path[:-1]):
             yield self._hidden_key(item, leaf_name(item.path), "an empty value under a key that looks like a secret")
 
-    def _key(self, item: Item, name: str) -> Iterator[Problem]:
+    def key(self, item: Item) -> Iterator[Problem]:
         """Above a value a key may be anything that people count by (ids, digests), but no credential of a known form."""
         if item.path and len(item.path[-1]) >= _TOKEN_LENGTH and self._is_secret_key(item.path[-1]):
-            yield self._hidden_key(item, name, "under a key that is a credential by its form")
+            yield self._hidden_key(item, leaf_name(item.path), "under a key that is a credential by its form")
 
     def _is_secret_key(self, key: str) -> bool:
         known = self._keys.get(key)
@@ -168,13 +205,13 @@ class _Checker:
         return Problem("sops-hidden-text", reason, item.scalar.span, name, remedy="keep secrets in values: sops edit {file}")
 
     def _ciphertext(self, value: Ciphertext, item: Item, name: str, kind: str, *, in_list: bool) -> Iterator[Problem]:
-        why = doubt(value, self._readable)
+        why = doubt(value, self._values)
         # In a list of a YAML file sops itself makes an item of each comment, and keeps its type.
         may_be_comment = kind == "comment" or (self._is_yaml and in_list)
         if not why and (value.type != "comment" if kind == "comment" else value.type == "comment" and not may_be_comment):
             why = f"it is a {kind} with the type {value.type}"
         if not why and not self._is_first(item):
-            why = "another value has the same nonce"
+            why = "another value has the same nonce or tag"
         if why:
             yield Problem("sops-fake-ciphertext", f"SOPS cannot have written {name}: {why}", item.scalar.span, name, remedy=_EDIT)
 
@@ -183,7 +220,7 @@ class _Checker:
         found = match_form(item.scalar.text.strip())
         assert found is not None
         here = (item.path, found[1])
-        return self._nonces.setdefault(found[2], here) == here
+        return self._nonces.setdefault(found[2], here) == here and self._tags.setdefault(found[3], found[2]) == found[2]
 
     def _left_clear(self, item: Item, name: str) -> Iterator[Problem]:
         key = next((part for part in reversed(item.path)), "")
@@ -212,6 +249,20 @@ def _is_opaque(key: str) -> bool:
     if len(key) < _TOKEN_LENGTH or not any(map(str.isdigit, key)) or not any(map(str.isalpha, key)):
         return False
     return bool(looks_secret("token", key)) and " " not in key
+
+
+def _is_hidden_in(key: str, above: Sequence[str]) -> bool:
+    """Whether a key over nothing is a secret: by its look, by the key above it, or because it names and says one."""
+    if _is_opaque(key) or any(True for _ in secrets_within(key)):
+        return True
+    words = key.split()
+    if len(words) > 1:
+        return any(names_secret(word) == "strong" for word in words) and any(map(_is_strong, words))
+    return _is_strong(key) and bool(_PASSWORD.match(key) or (above and names_secret(above[-1]) == "strong"))
+
+
+def _is_strong(word: str) -> bool:
+    return len(word) >= _PASSWORD_LENGTH and strength(word) == "strong" and not stands_for(word)
 
 
 def _quoted(text: str) -> str:

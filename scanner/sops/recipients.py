@@ -47,10 +47,24 @@ def check_wrapped(metadata: Metadata, public_keys: Mapping[str, frozenset[str]])
 
     `public_keys`: the key ids of each OpenPGP public key that is known, by the fingerprint of its primary key.
     """
+    repeated = [problem for group in metadata.groups for problem in _repeated(group)]
     share = len(metadata.groups) > 1
     known = _PublicKeys(public_keys)
     listed = [recipient for group in metadata.groups for recipient in group]
-    return [problem for recipient in listed for problem in _wrapped_problems(recipient, known, share=share)]
+    return repeated + [problem for recipient in listed for problem in _wrapped_problems(recipient, known, share=share)]
+
+
+def _repeated(group: tuple[FileRecipient, ...]) -> Iterator[Problem]:
+    """One recipient needs the data key once: of two different ones, one may be for somebody who is not named.
+
+    SOPS itself writes one twice only where a rule or the command line names it twice.
+    """
+    seen: dict[Recipient, str] = {}
+    for one in group:
+        same = _canonical(one.recipient)
+        if same.id and seen.setdefault(same, one.wrapped) != one.wrapped:
+            reason = f"{same.kind} recipient {same.id} is listed twice: one of the two may be wrapped for somebody else"
+            yield Problem("sops-hidden-recipient", reason, one.span, f"{same.id} twice", confidence="medium", remedy=_AGAIN)
 
 
 def _wrapped_problems(listed: FileRecipient, known: "_PublicKeys", *, share: bool) -> Iterator[Problem]:

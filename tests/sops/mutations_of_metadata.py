@@ -270,6 +270,17 @@ def _(s: Sample) -> bytes | None:
     return re.sub(rb"(?m)^(?=(sops_)?age__list_0__)", lambda _: again, s.data, count=1)
 
 
+@mutation(RECIPIENTS, "listed twice, the second wrapped for somebody else", "keyless")
+@only("yaml")
+def _(s: Sample) -> bytes | None:
+    """Both open it: updatekeys sees nothing to do, and one stanza stands in each."""
+    thief = s.maker.encrypt(s.clear, s.store, s.maker.recipe(recipients={"age": [s.maker.age(3).recipient]}))
+    entry = re.search(rb"(?sm)^    age:\n(.*?)(?=^    \w)", thief)
+    assert entry is not None
+    own = s.maker.age().recipient.encode()
+    return s.data.replace(b"    age:\n", b"    age:\n" + entry[1].replace(s.maker.age(3).recipient.encode(), own), 1)
+
+
 @mutation(RECIPIENTS, "of another service added", "keyless")
 @only("yaml", "json")
 def _(s: Sample) -> bytes | None:

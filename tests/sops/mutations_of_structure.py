@@ -446,7 +446,7 @@ def _(s: Sample) -> bytes | None:
     return s.data.replace(b"[map]\n", b"[map] ; plain words\n")
 
 
-@mutation(SYNTAX, "INI: secret as the name of a section", "never", why="names are clear by design, and judged above empty values only")
+@mutation(SYNTAX, "INI: secret as the name of a section", "keyless")
 @only("ini")
 def _(s: Sample) -> bytes | None:
     return s.add(b"\n[" + TOKEN.encode() + b"]\n")

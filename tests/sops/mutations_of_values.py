@@ -2,6 +2,7 @@
 """Changes of values: clear text among them, values exchanged, ciphertext of a wrong form."""
 
 import base64
+import hashlib
 import re
 
 from mutation import mutation, only
@@ -10,6 +11,11 @@ from samples import Change, Sample, flip
 # Put together here, so that nothing in this file looks like a secret that lives.
 TOKEN = "ghp_" + "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1" + "zLmqkw"
 PASSWORD = "Vq8" + "rT2-mX" + "9pLw4"
+
+
+def _noise(size: int) -> bytes:
+    return hashlib.sha512(b"noise").digest()[:size]
+
 
 # --- Clear text among the values
 
@@ -128,6 +134,23 @@ def _(s: Sample) -> bytes | None:
 @mutation(CLEAR, "secret as a map key", "keyless")
 def _(s: Sample) -> bytes | None:
     return s.add(s.entry(TOKEN, s.quote("")))
+
+
+@mutation(CLEAR, "password as a map key", "keyless")
+def _(s: Sample) -> bytes | None:
+    return s.add(s.entry("Vq8" + "rT&2mX9pLw4", s.quote(""))) if s.store != "binary" else None
+
+
+@mutation(CLEAR, "password as a map key, below its name or behind it", "keyless")
+@only("yaml", "json")
+def _(s: Sample) -> bytes | None:
+    return s.add(s.entry("password", b'{"%s": null}' % PASSWORD.encode()) if s.is_json else s.entry(f'"password is {PASSWORD}"', b"{}"))
+
+
+@mutation(CLEAR, "token as the key of a map", "keyless")
+@only("yaml", "json")
+def _(s: Sample) -> bytes | None:
+    return s.add(s.entry(TOKEN, b'{"x": null}'))
 
 
 @mutation(CLEAR, "empty value added", "never", why="SOPS neither encrypts empty values nor counts them in the MAC")
@@ -299,6 +322,51 @@ def _(s: Sample) -> bytes | None:
 @mutation(FORM, "data is base64 of a short clear text", "keyed")
 def _(s: Sample) -> bytes | None:
     return s.replace(s.values[-1], base64.b64encode(b"plain"), 1)
+
+
+@mutation(FORM, "data is base64 of a number, or of a word with digits", "keyless")
+def _(s: Sample) -> bytes | None:
+    digits = s.replace(s.values[-1], base64.b64encode(b"83746152"), 1)
+    return digits if s.store in ("yaml", "ini") else s.replace(s.values[-1], base64.b64encode(b"hunter2" + b"hunter2"), 1)
+
+
+@mutation(FORM, "data is base64 of text with letters beyond ASCII, or of UTF-16", "keyless")
+def _(s: Sample) -> bytes | None:
+    text = "pässwörd für álle".encode() if s.store in ("yaml", "ini") else PASSWORD.encode("utf-16-le")
+    return s.replace(s.values[-1], base64.b64encode(text), 1)
+
+
+@mutation(FORM, "data longer than its type has any", "keyless")
+def _(s: Sample) -> bytes | None:
+    old, long = s.values[-1], base64.b64encode(_noise(40))
+    return s.replace(old, b"ENC[AES256_GCM,data:%s,iv:%s,tag:%s,type:%s]" % (long, old[2], old[3], b"int" if s.store != "ini" else b"time"))
+
+
+@mutation(FORM, "bits set that base64 has to spare", "keyless")
+def _(s: Sample) -> bytes | None:
+    tag = s.values[-1][3]
+    spare = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    return s.replace(s.values[-1], tag[:21] + spare[spare.index(tag[21]) + 1 :][:1] + b"==", 3)
+
+
+@mutation(FORM, "nonce of readable bytes", "keyless")
+def _(s: Sample) -> bytes | None:
+    return s.replace(s.values[-1], base64.b64encode((PASSWORD * 3).encode()[:32]), 2)
+
+
+@mutation(FORM, "tag of readable bytes", "keyless")
+def _(s: Sample) -> bytes | None:
+    return s.replace(s.values[-1], base64.b64encode((PASSWORD * 3).encode()[:16]), 3)
+
+
+@mutation(FORM, "nonce that counts up, or of few bytes", "keyless")
+def _(s: Sample) -> bytes | None:
+    return s.replace(s.values[-1], base64.b64encode(bytes(range(160, 192)) if s.is_json else b"\xb1\x7f\xe0\x02" * 8), 2)
+
+
+@mutation(FORM, "tag of another value", "keyless")
+def _(s: Sample) -> bytes | None:
+    return s.replace(s.values[-1], s.values[0][3], 3) if len(s.values) > 1 else None
 
 
 @mutation(FORM, "data, nonce or tag changed by a bit", "keyed")

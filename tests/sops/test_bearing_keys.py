@@ -188,6 +188,21 @@ def test_git_crypt_and_ansible_vaults_are_sealed_and_their_imitations_are_not():
     assert rules(b"vault.yml", b"$ANSIBLE_VAULT;1.1;AES256\n" + (REAL * 20).encode().hex().encode()) == [("sops-uncovered", "high")]
 
 
+def test_short_text_and_text_in_other_letters_is_not_sealed_by_what_stands_before_it(recipient):
+    clear = f"password: {REAL}\n".encode()
+    header = pyrage.encrypt(b"text", [recipient])
+    header = header[: header.index(b"\n--- ") + 49]
+    for data in (b"\0GITCRYPT\0" + FILLER[:12] + clear, b"\0GITCRYPT\0" + clear, header + clear):
+        assert not is_sealed(data)
+    # Letters whose first byte in UTF-8 or Latin-1 is that of an OpenPGP packet.
+    words = ("\u00d6l: 5 \u00fc\n", "\u049a\u04b1\u043f\u0438\u044f: ", "\u00c4")
+    for data in ((word * 9 + REAL).encode(encoding) for word in words for encoding in ("utf-8", "utf-16-le")):
+        assert not is_sealed(data)
+    assert not is_sealed("\u00d6l: 5 \u00fc\n".encode("latin-1") * 20)
+    twice = (REAL * 9).encode().hex().encode().hex()
+    assert not is_sealed(f"$ANSIBLE_VAULT;1.1;AES256\n{twice}\n".encode())
+
+
 def test_a_cheap_look_at_a_program_is_cheap():
     import time
 

@@ -2,6 +2,7 @@
 """The `sops` block: what any version of SOPS wrote passes in every store, and nothing else does."""
 
 import base64
+import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +24,13 @@ from scanner.sops.stores import read
 
 NOW = "2026-11-22T05:20:42Z"
 AGE = str(pyrage.x25519.Identity.generate().to_public())
-MAC = f"ENC[AES256_GCM,data:{base64.b64encode(bytes(range(128, 256))).decode()},iv:{base64.b64encode(bytes(range(32))).decode()},tag:{base64.b64encode(bytes(range(16))).decode()},type:str]"
+
+
+def _noise(size: int) -> str:
+    return base64.b64encode(hashlib.sha256(b"%d" % size).digest()[:size]).decode()
+
+
+MAC = f"ENC[AES256_GCM,data:{base64.b64encode(bytes(range(128, 256))).decode()},iv:{_noise(32)},tag:{_noise(16)},type:str]"
 BLOCK: dict[str, Any] = {"age": [{"recipient": AGE, "enc": "…"}], "lastmodified": NOW, "mac": MAC, "unencrypted_suffix": "_unencrypted", "version": "3.11.0"}
 FINGERPRINT = "A0E43EB6B596B63291AAEA1B76C26C3E1FB2F4F3"
 

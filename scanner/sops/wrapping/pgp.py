@@ -13,6 +13,8 @@ from scanner.sops.wrapping.armor import MalformedError, decode_base64, is_readab
 
 _PKESK: Final = 1
 _SKESK: Final = 3
+_UNPROTECTED: Final = 9
+_MARKER: Final = 10
 _SEIPD: Final = 18
 _PUBLIC_KEY: Final = 6
 _PUBLIC_SUBKEY: Final = 14
@@ -21,6 +23,8 @@ _ENCRYPTED: Final = frozenset({_SEIPD, 20})
 # A literal packet with 32 or 33 bytes in it: a dozen bytes of overhead each for salt or prefix, MDC or tags. An
 # implementation may compress or pad it (RFC 9580 section 5.14).
 _DATA_BYTES: Final = range(64, 513)
+# A prefix or salt of a cipher's block, and something behind it.
+_LEAST: Final = 18
 _PUBLIC_BEGIN: Final = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _PUBLIC_END: Final = b"-----END PGP PUBLIC KEY BLOCK-----"
 # Some hundred keys, or one with photographs.
@@ -63,6 +67,16 @@ def read_message(text: str) -> Message:
     ids = tuple(_recipient_id(packet.body) for packet in keys if packet.type == _PKESK)
     notes = tuple(header for header in armor.headers if not _USUAL_HEADER.fullmatch(header))
     return Message(ids, len(keys) - len(ids), notes)
+
+
+def is_encrypted_message(data: bytes) -> bool:
+    """Whether these bytes are one encrypted message of any size, keys or passwords first, and nothing else."""
+    try:
+        *keys, body = list(_packets(data)) or [_Packet(0, b"")]
+    except MalformedError:
+        return False
+    known = all(packet.type in {_MARKER, _PKESK, _SKESK} for packet in keys)
+    return known and body.type in (_ENCRYPTED | {_UNPROTECTED}) and len(body.body) > _LEAST
 
 
 def public_key_ids(data: bytes) -> dict[str, frozenset[str]]:
@@ -154,7 +168,9 @@ def _check_session_key(algorithm: int, data: bytes) -> None:
             start = position + 2
             bits = int.from_bytes(data[position:start], "big")
             position = start + (bits + 7) // 8
-            if int.from_bytes(data[start:position], "big").bit_length() != bits:
+            number = int.from_bytes(data[start:position], "big").bit_length()
+            # Go's openpgp, with which sops wrapped before it called gpg, counts whole octets: `8 * len(ciphertext)`.
+            if number > bits or (number < bits and bits % 8):
                 raise MalformedError("a number in its wrapped key has another length than it says")
     if position != len(data):
         raise MalformedError("its wrapped key has another length than its parts")
