@@ -171,7 +171,13 @@ def test_keys_stand_under_the_issuers_scheme(fake, keys, address):
         keys.find(fake.url, "k", "RS256")
 
 
-@pytest.mark.parametrize("address", ["http://keys.example.test/k", "http://user:word@127.0.0.1:1/k"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://keys.example.test/k",
+        "http://user:word@127.0.0.1:1/k",  # sealgate:allow reason="nobody's"
+    ],
+)
 def test_keys_do_not_come_in_the_clear_from_elsewhere(fake, keys, address):
     fake.tell(Answer(200, {"issuer": fake.url, "jwks_uri": address}))
     with pytest.raises(ConfigError):

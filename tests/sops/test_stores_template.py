@@ -19,7 +19,7 @@ stringData:
   {{- toYaml .Values.secret.data | nindent 2 }}
   password: "word-one"
   'user': {{ .Values.user | quote }}
-  "url": postgres://me:word-two@{{ .Values.host }}/db
+  "url": postgres://me:word-two@{{ .Values.host }}/db # sealgate:allow
   {{ .Values.key }}: word-three
   - name: caf\xc3\xa9
   pem: |-
