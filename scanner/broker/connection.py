@@ -43,36 +43,6 @@ class Settings(NamedTuple):
     proxy: str = ""
 
 
-def settings_from(environ: Mapping[str, str]) -> Settings:
-    """Return what the variables say that Vault's and OpenBao's own programs read; `addresses` is empty where none does.
-
-    Raises `ConfigError` where VAULT_X and BAO_X differ, and where they would switch the check of certificates off.
-    """
-    if _either(environ, "SKIP_VERIFY").lower() not in ("", "0", "false"):
-        raise ConfigError(
-            "VAULT_SKIP_VERIFY would let anybody read the secrets", "name the authority's certificate: VAULT_CACERT"
-        )
-    address, namespace = _either(environ, "ADDR"), _either(environ, "NAMESPACE").strip("/")
-    certificate, key = _either(environ, "CLIENT_CERT"), _either(environ, "CLIENT_KEY")
-    if bool(certificate) != bool(key):
-        raise ConfigError("a client certificate and its key go together", "set both VAULT_CLIENT_CERT and VAULT_CLIENT_KEY")
-    return Settings(
-        addresses=(address,) if address else (),
-        namespace=namespace,
-        auth_namespace=namespace,
-        ca_file=_either(environ, "CACERT") or _either(environ, "CAPATH"),
-        client_certificate=(certificate, key) if certificate else None,
-        proxy=_either(environ, "PROXY_ADDR") or _either(environ, "HTTP_PROXY"),
-    )
-
-
-def _either(environ: Mapping[str, str], name: str) -> str:
-    one, other = environ.get(f"VAULT_{name}", "").strip(), environ.get(f"BAO_{name}", "").strip()
-    if one and other and one != other:
-        raise ConfigError(f"VAULT_{name} and BAO_{name} differ", "unset one of them")
-    return one or other
-
-
 class Call(NamedTuple):
     """One request: `send` makes it with an hvac client for the namespace and the token, which may change between tries.
 

@@ -42,6 +42,11 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
     )
 
 
+def token_from(environ: Mapping[str, str]) -> str:
+    """Return VAULT_TOKEN or BAO_TOKEN, empty where neither is set; `ConfigError` where they differ."""
+    return _either(environ, "TOKEN")
+
+
 def _either(environ: Mapping[str, str], name: str) -> str:
     one, other = environ.get(f"VAULT_{name}", "").strip(), environ.get(f"BAO_{name}", "").strip()
     if one and other and one != other:
@@ -414,4 +419,4 @@ def _whole(value: Any) -> int:
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0
 
 
-__all__ = ["Reply", "Settings", "Vault", "settings_from"]
+__all__ = ["Reply", "Settings", "Vault", "settings_from", "token_from"]

@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from scanner.commands.broker_env import describe
-from scanner.commands.session_options import Opening, add_session_options, broker_section
+from scanner.commands.identity_options import broker_section
+from scanner.commands.session_options import Opening, add_session_options
 from scanner.display import log_safe
 from scanner.errors import OK, REFUSED, UNAVAILABLE, ConfigError, DeniedError, SealgateError, UnavailableError
 
@@ -33,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     end.add_argument("--accessor", metavar="A", default="", help="of a token (default: SEALGATE_ACCESSOR)")
     end.add_argument("--report-end", metavar="FILE", default="", help="write what has ended, and how, as JSON")
     end.add_argument("--quiet", action="store_true", help="do not say what ended as it should")
-    add_session_options(parser)
+    add_session_options(parser, reads=False)
 
 
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -24,7 +24,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from scanner.commands.session_options import Opening, add_session_options, broker_section, requests_of
+from scanner.commands.identity_options import broker_section
+from scanner.commands.session_options import Opening, add_session_options, requests_of
 from scanner.display import log_safe
 from scanner.errors import ConfigError, DeniedError, UnavailableError
 from scanner.model import Secret
@@ -34,14 +35,12 @@ if TYPE_CHECKING:
     from scanner.broker.signals import Signals
 
 _FORMATS: Final = ("github", "gitlab", "shell", "json")
-_TTL_SECONDS: Final = 1800
 _STOP_SECONDS: Final = 10.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_session_options(parser)
-    parser.set_defaults(ttl=_TTL_SECONDS)
+    add_session_options(parser, ttl="30m")
     where = parser.add_argument_group("where the secrets go")
     where.add_argument("--format", choices=_FORMATS, required=True, help=", ".join(_FORMATS))
     where.add_argument("--output", metavar="FILE", default="", help="the file, for all formats but github; mode 0600")

@@ -18,7 +18,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from scanner.commands.session_options import Opening, add_session_options, broker_section, requests_of
+from scanner.commands.identity_options import broker_section
+from scanner.commands.session_options import Opening, add_session_options, requests_of
 from scanner.commands.times import seconds
 from scanner.display import log_safe
 from scanner.errors import ConfigError, SealgateError

@@ -12,7 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from scanner.commands.broker_token import add_identity_options, show_identity
+from scanner.commands.broker_token import show_identity
+from scanner.commands.identity_options import add_identity_options, claims_policy
 from scanner.errors import OK, REFUSED, ConfigError, DeniedError
 
 if TYPE_CHECKING:
@@ -40,12 +41,11 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from scanner.broker.explain import Line, explain_policy, explain_role
     from scanner.broker.identity import peek, verify
     from scanner.broker.jwks import Keys
-    from scanner.broker.policy import load_policy
     from scanner.broker.trust import claims_of, trust_for
     from scanner.platforms.choose import choose
     from scanner.transport import Deadline, Transport
 
-    policy = load_policy(options.policy) if options.policy else None
+    policy = claims_policy(options, environ)
     platform = choose(environ, platform=options.platform, token_file=options.token_file, token_env=options.token_env)
     trust = trust_for(platform, environ, issuers=options.issuer, audience=options.audience, policy=policy)
     deadline = Deadline(options.timeout)
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     except DeniedError as error:
         lines = [Line("token", "good", error.message, "wrong", error.hint)]
     claims = claims_of(identity, platform, policy)
-    server = _role(options, environ, deadline)
+    server = _role(options, environ, deadline, alone=policy is None)
     lines += server.lines if server else ()
     if server and server.role is not None:
         where = f"auth/{options.mount}/role/{options.role.lower()}"
@@ -70,7 +70,9 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return REFUSED if any(line.verdict == "wrong" for line in lines) else OK
 
 
-def _role(options: argparse.Namespace, environ: Mapping[str, str], deadline: "Deadline") -> "ServerRole | None":
+def _role(
+    options: argparse.Namespace, environ: Mapping[str, str], deadline: "Deadline", *, alone: bool
+) -> "ServerRole | None":
     from scanner.broker.server_role import RoleReader, ServerRole, load_role
     from scanner.model import Secret
     from scanner.platforms.token import from_file
@@ -86,7 +88,7 @@ def _role(options: argparse.Namespace, environ: Mapping[str, str], deadline: "De
         secret = from_file(options.vault_token_file)
     elif token:
         secret = Secret(token.encode())
-    elif options.policy:
+    elif not alone:
         return None
     else:
         raise ConfigError("nothing to compare with: no role and no policy", "set VAULT_TOKEN, or give --role-file or --policy")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from scanner.commands.times import seconds
+from scanner.commands.identity_options import add_identity_options, claims_policy
 from scanner.display import log_safe, shorten
 from scanner.errors import ConfigError
 from scanner.model import Secret
@@ -28,29 +28,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--raw", metavar="FILE", help="write the token itself to a file with mode 0600")
 
 
-def add_identity_options(parser: argparse.ArgumentParser) -> None:
-    """Add what tells where the job's identity token comes from and whom to trust."""
-    group = parser.add_argument_group("identity")
-    group.add_argument("--platform", metavar="NAME", default="", help="take this platform, whatever the environment looks like")
-    group.add_argument("--token-file", metavar="FILE", default="", help="read the identity token from a file, anew each time")
-    group.add_argument("--token-env", metavar="NAME", default="", help="read the identity token from a variable")
-    group.add_argument("--audience", metavar="AUD", default="", help="whom the token has to be for")
-    group.add_argument("--issuer", metavar="URL", action="append", default=[], help="trust this issuer, too (repeatable)")
-    group.add_argument("--issuer-ca", metavar="FILE", default="", help="certificates of the issuer's and platform's authority")
-    group.add_argument("--policy", metavar="FILE", default="", help="a claims policy")
-    group.add_argument("--timeout", metavar="TIME", type=seconds, default=60, help="for everything together (default: 60s)")
-
-
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print the claims; 0 where the token is good."""
     from scanner.broker.identity import verify
     from scanner.broker.jwks import Keys
-    from scanner.broker.policy import load_policy
     from scanner.broker.trust import claims_of, trust_for
     from scanner.platforms.choose import choose
     from scanner.transport import Deadline, Transport
 
-    policy = load_policy(options.policy) if options.policy else None
+    policy = claims_policy(options, environ)
     platform = choose(environ, platform=options.platform, token_file=options.token_file, token_env=options.token_env)
     trust = trust_for(platform, environ, issuers=options.issuer, audience=options.audience, policy=policy)
     deadline = Deadline(options.timeout)

@@ -5,7 +5,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from scanner.commands.broker_token import add_identity_options
+from scanner.commands.identity_options import add_identity_options, policy_in
 from scanner.commands.times import seconds
 from scanner.display import one_line
 from scanner.errors import ConfigError
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from scanner.broker.connection import Settings
     from scanner.broker.login import Job, LogIn
     from scanner.broker.model import SecretRequest
-    from scanner.broker.policy import Policy
     from scanner.platforms.platform import Platform
     from scanner.transport import Deadline
 
@@ -24,8 +23,8 @@ _SET_KEYS: Final = ("secrets", "files")
 Say = Callable[[str], None]
 
 
-def add_session_options(parser: argparse.ArgumentParser) -> None:
-    """Add where the server is, how to log in, and what to read."""
+def add_session_options(parser: argparse.ArgumentParser, *, reads: bool = True, ttl: str = "5m") -> None:
+    """Add where the server is, how to log in, and where the command `reads`, what to read."""
     server = parser.add_argument_group("server")
     server.add_argument(
         "--vault-addr", metavar="URL", action="append", default=[],
@@ -42,9 +41,15 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
     login.add_argument("--secret-id-file", metavar="FILE", default="", help="of an AppRole (default: VAULT_SECRET_ID)")
     login.add_argument("--vault-token-file", metavar="FILE", default="", help="for --auth token (default: VAULT_TOKEN)")
     login.add_argument(
-        "--ttl", metavar="TIME", type=seconds, default=300,
-        help="how long all lives if nobody is left to renew or revoke it: 90s, 5m, 1h (default: 5m)",
+        "--ttl", metavar="TIME", type=seconds, default=seconds(ttl),
+        help=f"how long all lives if nobody is left to renew or revoke it: 90s, 5m, 1h (default: {ttl})",
     )  # fmt: skip
+    if reads:
+        _add_requests(parser)
+    add_identity_options(parser)
+
+
+def _add_requests(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("secrets")
     what.add_argument(
         "--secret", metavar="PATH#FIELD=VARIABLE", action="append", default=[],
@@ -52,25 +57,6 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
         "PATH{name=value}#FIELD=VARIABLE with options of the engine",
     )  # fmt: skip
     what.add_argument("--set", metavar="NAME", action="append", default=[], help="repeatable; a set of the configuration")
-    what.add_argument("--config", metavar="FILE", help="the configuration (default: .sealgate.yaml here)")
-    add_identity_options(parser)
-
-
-def broker_section(options: argparse.Namespace, environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the `broker:` section of the configuration, empty where there is none."""
-    from scanner.config import load_settings
-
-    return load_settings({"config": options.config}, environ, _read_here).broker
-
-
-def _read_here(name: str) -> bytes | None:
-    try:
-        with open(name, "rb") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ConfigError(f"cannot read {name}: {error.strerror}", "check its permissions") from None
 
 
 def requests_of(options: argparse.Namespace, section: Mapping[str, Any]) -> "list[SecretRequest]":
@@ -181,21 +167,11 @@ class Opening:
         from scanner.platforms.choose import choose
         from scanner.transport import Transport
 
-        policy = _policy(options, section)
+        policy = policy_in(options, section)
         self.platform = choose(environ, platform=options.platform, token_file=options.token_file, token_env=options.token_env)
         trust = trust_for(self.platform, environ, issuers=options.issuer, audience=options.audience, policy=policy)
         transport = Transport(deadline, ca_file=options.issuer_ca)
         return Job(self.platform, environ, trust, transport, role=options.role, policy=policy, say=say)
-
-
-def _policy(options: argparse.Namespace, section: Mapping[str, Any]) -> "Policy | None":
-    """A policy of its own goes before the configuration's."""
-    from scanner.broker.policy import KEYS, load_policy, parse_policy
-
-    if options.policy:
-        return load_policy(options.policy)
-    own = {key: value for key, value in section.items() if key in KEYS}
-    return parse_policy(own, "the configuration: broker") if own else None
 
 
 def settings_of(options: argparse.Namespace, environ: Mapping[str, str]) -> "Settings":

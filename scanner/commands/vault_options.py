@@ -26,7 +26,7 @@ def add_vault_options(parser: argparse.ArgumentParser) -> None:
 
 def open_vault(options: argparse.Namespace, environ: Mapping[str, str]) -> "Vault":
     """Return a connection with the token looked up. Raises `ConfigError`, `DeniedError`, `UnavailableError`."""
-    from scanner.broker.vault import Vault, settings_from
+    from scanner.broker.vault import Vault, settings_from, token_from
     from scanner.platforms.token import from_file
     from scanner.transport import Deadline
 
@@ -38,9 +38,9 @@ def open_vault(options: argparse.Namespace, environ: Mapping[str, str]) -> "Vaul
         auth_namespace=namespace,
         ca_file=options.vault_ca or settings.ca_file,
     )
-    token = environ.get("VAULT_TOKEN") or environ.get("BAO_TOKEN") or ""
+    token = token_from(environ)
     if not token and not options.vault_token_file:
         raise ConfigError("there is no token to ask the server with", "set VAULT_TOKEN, or name a file: --vault-token-file")
     vault = Vault(settings, Deadline(options.vault_timeout))
-    vault.login_token(from_file(options.vault_token_file) if options.vault_token_file else Secret(token.strip().encode()))
+    vault.login_token(from_file(options.vault_token_file) if options.vault_token_file else Secret(token.encode()))
     return vault
