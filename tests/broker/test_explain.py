@@ -310,6 +310,17 @@ def test_an_exported_role_and_a_policy(lab, job, tmp_path, capsys):
         load_role(str(tmp_path / "role.json"))
 
 
+def test_the_configuration_has_the_policy_that_is_explained(lab, job, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    entry = "{role: ci, platform: github, repository: octo-org/octo-repo, environment: somewhere-else}"
+    (tmp_path / ".sealgate.yaml").write_text(f"broker: {{issuers: {{'{lab.issuer.url}': github}}, allow: [{entry}]}}\n")
+    job = {name: value for name, value in job.items() if not name.startswith("VAULT")}
+    assert run(broker_explain, job, "--role", "ci", "--audience", lab.audience) == 4
+    assert "somewhere-else" in capsys.readouterr().out
+    (tmp_path / "mine.yaml").write_text((tmp_path / ".sealgate.yaml").read_text().replace("somewhere-else", "production"))
+    assert run(broker_explain, job, "--role", "ci", "--audience", lab.audience, "--policy", "mine.yaml") == 0
+
+
 def test_the_token_in_the_vocabulary(lab, job, tmp_path, capsys):
     raw = tmp_path / "raw"
     assert run(broker_token, job, "--issuer", lab.issuer.url, "--audience", lab.audience, "--raw", str(raw)) == 0
