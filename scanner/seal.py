@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.display import decode_path, one_line, redact
-from scanner.model import Blob, Finding, Gap, Place, Provenance, Secret, Source, Span, Version
+from scanner.model import Blob, Finding, Gap, Place, Provenance, Secret, Source, Version
 from scanner.sops.screen import may_concern
 from scanner.triage import Mark, find_mark, fingerprint
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scanner.lines import Lines
     from scanner.sops.coverage import FindSecrets
     from scanner.sops.creation.policy import CreationRule, Policy
-    from scanner.sops.history import Snapshot
+    from scanner.sops.history import Past
     from scanner.sops.keyed.keys import Keyring
     from scanner.sops.rules import Problem
 
@@ -201,39 +201,26 @@ class Seal:
         """Compare encrypted files with what stood at their paths before."""
         if not self._encrypted:
             return
-        from scanner.sops.history import take_snapshot
+        from scanner.sops.history import Past, compare, former_names, take_snapshot
 
-        earlier: dict[bytes, list[tuple[Version, Snapshot]]] = {}
-        for version in self.source.earlier(list(self._encrypted)):
-            earlier.setdefault(version.path, []).append((version, take_snapshot(version.path, version.data)))
+        former = {path: [name for name in former_names(path) if name not in self._latest] for path in self._encrypted}
+        asked = dict.fromkeys((*self._encrypted, *(name for names in former.values() for name in names)))
+        earlier: dict[bytes, list[Past]] = {}
+        for version in self.source.earlier(list(asked)):
+            earlier.setdefault(version.path, []).append(Past(version, take_snapshot(version.path, version.data)))
         for path, now in self._encrypted.items():
             past = sorted(earlier.get(path, ()), key=_order)
+            others = sorted((known for name in former[path] for known in earlier.get(name, ())), key=_order)
             for file in now:
-                if past and file.place.provenance.order >= self._latest[path]:
-                    self._compare_file(file, past)
+                if (past or others) and file.place.provenance.order >= self._latest[path]:
+                    self._compare_file(file, compare(take_snapshot(path, file.blob.data), past, others))
 
-    def _compare_file(self, file: _Encrypted, past: "Sequence[tuple[Version, Snapshot]]") -> None:
-        from scanner.sops import history
-
-        data = file.blob.data
-        now = history.take_snapshot(file.place.path, data)
-        snapshots = [snapshot for _, snapshot in past]
-        start = Span(0, 0)
-        problems = []
-        if history.was_edited(now, snapshots):
-            problems.append(history.tampered(start))
-        former = history.known_to(now, snapshots)
-        if former:
-            problems.append(history.not_rotated(former, start))
-        self._add(problems, data, file.blob.id, file.place)
-        for version, snapshot in reversed(past):
-            clear = list(history.once_clear(now, snapshot))
-            if clear:
-                # What the change at hand has not brought must not keep the commit that mends it from being made.
-                settled = version.provenance.order < 0
-                problem = history.was_clear(clear, version.provenance.commit, settled=settled)
-                self._add([problem], version.data, None, Place(version.path, version.provenance))
-                return
+    def _compare_file(self, file: _Encrypted, found: "Iterator[tuple[Problem, Version | None]]") -> None:
+        for problem, version in found:
+            if version is None:
+                self._add([problem], file.blob.data, file.blob.id, file.place)
+            else:
+                self._add([problem], version.data, None, Place(file.place.path, version.provenance))
 
     def _trace(self) -> None:
         """Name the commits that brought the versions with findings, where the source did not know them yet."""
@@ -331,5 +318,5 @@ def _rank(sighting: _Sighting) -> tuple[bool, int, object]:
     return not finding.provenance.at_head, -finding.provenance.order, finding.location
 
 
-def _order(item: "tuple[Version, Snapshot]") -> int:
-    return item[0].provenance.order
+def _order(item: "Past") -> int:
+    return item.version.provenance.order

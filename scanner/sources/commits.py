@@ -39,6 +39,7 @@ class RangeSource:
         self._commits: dict[str, Commit] = {}
         self._order: dict[str, int] = {}
         self._entries: dict[str, dict[bytes, _Entry]] = {}
+        self._removed: dict[tuple[bytes, str], str] = {}
         self._submodules: set[bytes] = set()
 
     def blobs(self) -> Iterator[Blob]:
@@ -74,7 +75,7 @@ class RangeSource:
         return beside_in_commit(self._repo, self._ends(), names, self._max_blob, self.gaps)
 
     def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
-        """Yield what the commits of the range replaced at these paths."""
+        """Yield what the commits of the range replaced or removed at these paths."""
         wanted = frozenset(paths)
         replaced = {
             (path, old): self._commits[entry.commit].parents
@@ -82,7 +83,7 @@ class RangeSource:
             for path, entry in places.items()
             if path in wanted
             for old in entry.old_ids
-        }
+        } | {place: self._commits[commit].parents for place, commit in self._removed.items() if place[0] in wanted}
         ids = list(dict.fromkeys(old for _, old in replaced))
         for object_id, _, data in read_objects(self._repo, ids, [], max_bytes=self._max_blob):
             for (path, old), parents in replaced.items():
@@ -182,6 +183,8 @@ class RangeSource:
             if change.path not in self._submodules:
                 self._submodules.add(change.path)
                 self.gaps.append(Gap("submodule", decode_path(change.path), "a repository of its own, not entered"))
+        elif change.status.strip("D") == "":
+            self._removed.update({(change.path, old): commit for old in change.old_ids})
         elif change.brings_content:
             entry = _Entry(commit, change.old_ids, change.mode == LINK)
             self._entries.setdefault(change.id, {}).setdefault(change.path, entry)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from scanner.display import one_line
 from scanner.errors import ConfigError
-from scanner.git.changes import LINK, RAW_OPTIONS, SUBMODULE, parse_change
+from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, parse_change
 from scanner.git.objects import read_objects
 from scanner.git.repo import Repository
 from scanner.git.trace import Commit, parse_commit, provenance_of
@@ -20,6 +20,7 @@ from scanner.sources.files import list_worktree, read_worktree_file, submodule
 
 # A command line has its limits; of more paths the whole history is walked.
 _MAX_PATHSPECS: Final = 2000
+_MAX_RENAMES: Final = 5
 
 
 class _Entry(NamedTuple):
@@ -109,11 +110,11 @@ class CurrentSource:
         return Beside(b"", files)
 
     def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
-        """Yield all versions that these paths have had in the commit's history, the newest first."""
+        """Yield all versions that these files have had in the commit's history, the newest first, under other names too."""
         if not self._history:
             return
         by_id: dict[str, list[tuple[_Past, int]]] = {}
-        for versions in self._versions(paths).values():
+        for versions in self._followed(paths).values():
             for age, version in enumerate(versions):
                 by_id.setdefault(version.id, []).append((version, len(versions) - age))
         # What cannot be read is named by whoever scans the history.
@@ -159,6 +160,42 @@ class CurrentSource:
             self._past.update({path: [] for path in unknown})
             self._walk(unknown)
         return {path: self._past.get(path, []) for path in paths}
+
+    def _followed(self, paths: Collection[bytes]) -> dict[bytes, list[_Past]]:
+        """Return the versions of each path, with those from before it was renamed."""
+        found = {path: list(versions) for path, versions in self._versions(paths).items()}
+        names = {path: path for path in found}
+        for _ in range(_MAX_RENAMES):
+            beginnings = {name: found[path][-1].commit for path, name in names.items() if found[path]}
+            old_names = self._renamed(beginnings)
+            names = {path: old_names[name] for path, name in names.items() if name in old_names}
+            if not names:
+                break
+            known = self._versions(set(names.values()))
+            for path, name in names.items():
+                found[path] += [version._replace(path=path) for version in known[name]]
+        return found
+
+    def _renamed(self, beginnings: Mapping[bytes, str]) -> dict[bytes, bytes]:
+        """Return which of these paths had another name before the commit that brought them."""
+        if not beginnings:
+            return {}
+        commits = "\n".join([*dict.fromkeys(beginnings.values()), ""]).encode("ascii")
+        old_names: dict[bytes, bytes] = {}
+        options = ("diff-tree", "--stdin", "-r", "--diff-filter=R", *FIND_RENAMES, *RAW_OPTIONS)
+        with self._repo.start(*options, stdin=commits) as git:
+            fields = iter(git.stdout.read().split(b"\0"))
+            commit = ""
+            for field in fields:
+                if field.startswith(b":"):
+                    old, new = next(fields), next(fields)
+                    if beginnings.get(new) == commit:
+                        old_names[new] = old
+                elif field:
+                    commit = field.decode("ascii")
+            # Content that a partial clone has not got ends it: what was found until then holds.
+            git.wait()
+        return old_names
 
     def _walk(self, paths: Sequence[bytes]) -> None:
         wanted = frozenset(paths)

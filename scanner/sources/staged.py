@@ -45,6 +45,8 @@ class StagedSource:
                 self.gaps.append(Gap("unmerged", decode_path(change.path), "its merge conflict is not resolved"))
             elif change.mode == SUBMODULE:
                 self.gaps.append(Gap("submodule", decode_path(change.path), "a repository of its own, not entered"))
+            elif change.status.strip("D") == "":
+                self._previous[change.path] = change.old_ids
             elif change.brings_content:
                 self._previous[change.path] = change.old_ids
                 paths.setdefault(change.id, []).append(change.path)
@@ -78,7 +80,7 @@ class StagedSource:
         return beside_in_index(self._repo, names, self._max_blob, self.gaps) if self._staged() else Beside()
 
     def earlier(self, paths: Collection[bytes]) -> Iterator[Version]:
-        """Yield what HEAD and each merged commit have at these paths, or had before a renaming."""
+        """Yield what HEAD and each merged commit have at these paths, or had before a renaming, where that changes."""
         owners: dict[str, list[bytes]] = {}
         for path in paths:
             for old in self._previous.get(path, ()):

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encrypted files compared with their past, where that has other names: repositories, and files of the real sops."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from gitrepo import GitRepo
+from planted import sealgate
+from sopsmaker import SopsMaker, missing
+
+from scanner.sops.history import former_names
+
+pytestmark = pytest.mark.skipif(bool(missing("sops")), reason=missing("sops"))
+SECRET = "hunter2-" + "Sup3r-Secret"
+DOCUMENT = f"db:\n    user: admin\n    password: {SECRET}\nport: 5432\n".encode()
+
+
+@pytest.fixture
+def repo(git_repo: Callable[..., GitRepo]) -> GitRepo:
+    return git_repo()
+
+
+@pytest.fixture(scope="module")
+def sealed(sops_maker: SopsMaker) -> bytes:
+    return sops_maker.encrypt(DOCUMENT, "yaml")
+
+
+def found(repo: GitRepo, *arguments: str) -> list[tuple[str, str, str]]:
+    outcome = sealgate("sops", "check", "--report", "jsonl", *arguments, cwd=repo.path)
+    return [(one["rule_id"], one["path"], one["confidence"]) for one in outcome.findings]
+
+
+@pytest.mark.parametrize(
+    ("now", "before"),
+    [
+        ("a/secrets.enc.yaml", "a/secrets.yaml"),
+        ("db-sops.json", "db.json"),
+        ("enc.values.yaml", "values.yaml"),
+        ("key.pem.enc", "key.pem"),
+        (".env.sops", ".env"),
+        ("db.yaml", "db.yaml.dec"),
+        ("db.yaml", "db.dec.yaml"),
+        ("db.yaml", "db.decrypted.yaml"),
+        ("db.yaml", "db.yml"),
+        ("apps/secrets/db.yaml", "apps/db.yaml"),
+        ("secrets/db.enc.yaml", "db.yaml"),
+    ],
+)
+def test_names_that_people_give_to_the_clear_text(now: str, before: str) -> None:
+    assert before.encode() in former_names(now.encode())
+    assert now.encode() not in former_names(now.encode())
+    assert len(former_names(now.encode())) < 9
+
+
+def test_the_clear_text_went_when_the_encrypted_file_came(repo: GitRepo, sealed: bytes) -> None:
+    repo.commit("clear", files={"secrets.yaml": DOCUMENT})
+    base = repo.id("HEAD")
+    (repo.path / "secrets.yaml").unlink()
+    repo.write("secrets.enc.yaml", sealed)
+    repo.git("add", "-A")
+    assert found(repo, "--staged") == [("sops-was-clear", "secrets.enc.yaml", "low")]
+    repo.commit("sealed")
+    assert found(repo) == [("sops-was-clear", "secrets.enc.yaml", "medium")]
+    assert found(repo, "--range", f"{base}..HEAD") == [("sops-was-clear", "secrets.enc.yaml", "low")]
+
+
+def test_a_file_that_still_stands_beside_it_is_another(repo: GitRepo, sealed: bytes) -> None:
+    repo.commit("both", files={"app.yaml": b"db:\n    password: ${PASSWORD}\n    user: somebody\n", "app.enc.yaml": sealed})
+    repo.commit("more", files={"app.yaml": b"db:\n    user: admin\n"})
+    assert found(repo) == []
+
+
+def test_the_binary_store_has_a_past_too(repo: GitRepo, sops_maker: SopsMaker) -> None:
+    clear = f"user admin\npassword: {SECRET}\n".encode()
+    repo.commit("clear", files={"key.bin": clear})
+    repo.commit("sealed", files={"key.bin": sops_maker.encrypt(clear, "binary")})
+    assert found(repo) == [("sops-was-clear", "key.bin", "high")]
+
+
+def test_a_renamed_file_keeps_its_past(repo: GitRepo, sealed: bytes) -> None:
+    repo.commit("sealed", files={"a.yaml": sealed})
+    repo.git("mv", "a.yaml", "b.yaml")
+    repo.write("b.yaml", re.sub(rb"port: .*\n", b"", sealed))
+    repo.commit("edited by hand")
+    repo.git("mv", "b.yaml", "c.yaml")
+    repo.commit("renamed")
+    assert found(repo) == [("sops-tampered", "c.yaml", "high")]
+    repo.write("c.yaml", sealed)
+    repo.commit("mended")
+    assert found(repo) == []
+
+
+def test_clear_in_the_range_and_encrypted_at_its_end_with_nothing_between(repo: GitRepo, sealed: bytes) -> None:
+    repo.commit("begin", files={"a": b"1"})
+    base = repo.id("HEAD")
+    repo.commit("clear", files={"x.yaml": DOCUMENT})
+    (repo.path / "x.yaml").unlink()
+    repo.commit("gone")
+    repo.commit("sealed", files={"x.yaml": sealed})
+    assert found(repo, "--range", f"{base}..HEAD") == [("sops-was-clear", "x.yaml", "high")]
