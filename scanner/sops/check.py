@@ -11,17 +11,19 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scanner.model import Secret, Span
+from scanner.model import Confidence, Secret, Span
 from scanner.sops.bearers.sealed import is_sealed
 from scanner.sops.bearing import may_bear, secret_bearing
 from scanner.sops.content import Content
-from scanner.sops.coverage import FindSecrets, exposed
+from scanner.sops.coverage import FindSecrets
 from scanner.sops.creation.policy import CreationRule
+from scanner.sops.demand import confidence_of, demand, is_public, is_text
 from scanner.sops.likely import looks_secret
 from scanner.sops.rules import Problem
 from scanner.sops.stores import read
+from scanner.sops.stores.builder import MAPS_ONLY
 from scanner.sops.stores.sniff import store_of
-from scanner.sops.stores.template import is_template, read_template
+from scanner.sops.stores.template import has_bare_actions, is_template, read_template
 from scanner.sops.verify import PublicKeys, not_encrypted, read_encrypted, verify_content
 
 if TYPE_CHECKING:
@@ -58,26 +60,45 @@ def check_file(
     if not data.strip(b" \t\r\n\0\xef\xbb\xbf"):
         return Outcome([])
     content = read_encrypted(path, data)
-    if content is not None:
+    if content is not None and not (is_text(path) and _malformed(content)):
         return _verified(content, data, path, rule, given)
     if path.rpartition(b"/")[2] in CONFIGURATIONS or is_sealed(data):
         return Outcome([])
     content = read(store_of(path, data), data)
-    broken = [problem for problem in content.problems if problem.rule == "sops-malformed"]
-    if rule is not None and rule.specific and (broken or _is_demanded(content, rule)):
-        if broken and is_template(data):
+    broken = _malformed(content)
+    sure = _demand(data, path, content, rule, given.find) if rule is not None and rule.specific else None
+    if rule is not None and sure:
+        if is_template(path, data) if broken else has_bare_actions(data):
             return Outcome(list(_in_template(data, rule)))
         if broken:
             reason = f"creation rule {rule.number} covers it; it cannot be read, and is not encrypted: {broken[0].reason}"
-            return Outcome([broken[0]._replace(reason=reason)])
-        return Outcome([not_encrypted(data, rule)])
+            return Outcome([broken[0]._replace(reason=reason, confidence=sure)])
+        return Outcome([not_encrypted(data, rule)._replace(confidence=sure)])
     # Texts and programs that speak of SOPS are of no store but the binary one, which is JSON.
-    is_damaged = broken and (content.store != "binary" or data.lstrip()[:1] == b"{")
+    is_damaged = broken and not is_text(path) and (content.store != "binary" or data.lstrip()[:1] == b"{")
     if is_damaged and all(mark in data for mark in _MARKS):
         return Outcome(broken[:1])
     if is_source or may_bear(path, data):
         return Outcome(secret_bearing(path, data, is_source=is_source))
     return Outcome([])
+
+
+def _demand(
+    data: bytes, path: bytes, content: Content, rule: CreationRule, find: FindSecrets | None
+) -> Confidence | None:
+    """Return how surely the rule means a file in clear text; one that cannot be read says nothing for itself."""
+    if is_public(data):
+        return None
+    unread = any(not problem.reason.endswith(MAPS_ONLY) for problem in _malformed(content))
+    sure = "high" if unread else demand(content, rule)
+    return sure and min(sure, confidence_of(path, data, rule, find), key=_SURE.index)
+
+
+_SURE: Final[tuple[Confidence, ...]] = ("low", "high")
+
+
+def _malformed(content: Content) -> list[Problem]:
+    return [problem for problem in content.problems if problem.rule == "sops-malformed"]
 
 
 def _in_template(data: bytes, rule: CreationRule) -> Iterator[Problem]:
@@ -115,28 +136,3 @@ def _verified(content: Content, data: bytes, path: bytes, rule: CreationRule | N
         found = verify_content(content, data, path, rule, public_keys=public_keys, find=find)
         return Outcome(found, str(error), content)
     return Outcome(found, "", content)
-
-
-def _is_demanded(content: Content, rule: CreationRule) -> bool:
-    """Whether the rule means this file, and not only the secrets among files like it.
-
-    A rule that encrypts some keys only (Flux: `^(data|stringData)$`) leaves all manifests in clear that are no Secret,
-    a ConfigMap's `data` too.
-    """
-    if rule.selector is None or not rule.selector.kind.startswith("encrypted_") or content.store not in ("yaml", "json"):
-        return not _is_kustomization(content)
-    kinds = {item.scalar.text for item in content.items if item.kind == "value" and item.path in _KINDS}
-    if not kinds:
-        return True
-    return "Secret" in kinds and exposed(content, rule.selector) is not None
-
-
-# Of a manifest, and of those in a `kind: List`.
-_KINDS: Final = (("kind",), ("items", "kind"))
-
-
-def _is_kustomization(content: Content) -> bool:
-    """Kustomize reads its own file in clear text only; secrets in it are found by content."""
-    return any(
-        item.kind == "value" and item.path == ("kind",) and item.scalar.text == "Kustomization" for item in content.items
-    )

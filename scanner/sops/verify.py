@@ -33,7 +33,24 @@ def read_encrypted(path: bytes, data: bytes) -> Content | None:
     if not has_metadata(data):
         return None
     content = read(store_of(path, data), data)
-    return content if content.metadata else None
+    return content if _is_encrypted(content) else None
+
+
+def _is_encrypted(content: Content) -> bool:
+    """Whether `sops` holds what SOPS writes there, or any value does: people have keys of that name for their own use."""
+    if not content.metadata:
+        return False
+    return any(map(_is_metadata, content.metadata)) or any("ENC[AES256_GCM," in item.scalar.text for item in content.items)
+
+
+def _is_metadata(node: Node) -> bool:
+    """Whether a node has one of the two keys that are nowhere else, or a recipient with a data key."""
+    entries = node.entries if isinstance(node, MapNode) else ()
+    if any(key.text in ("mac", "lastmodified") for key, _ in entries):
+        return True
+    lists = (value for _, value in entries if isinstance(value, ListNode))
+    maps = (member for one in lists for member in one.entries if isinstance(member, MapNode))
+    return any(key.text == "enc" or isinstance(value, ListNode) for one in maps for key, value in one.entries)
 
 
 def verify(

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which files a creation rule means: by its path, by its selector, by what the file is."""
 
+import hashlib
 import json
 
 import pytest
 from planted import ROOT
+from sopsmaker import SopsMaker
 
 from scanner.sops.check import Help, check_file, check_link
 from scanner.sops.creation.policy import CreationRule, load_policy
@@ -67,7 +69,7 @@ def test_kustomize_reads_its_own_file_in_clear_text() -> None:
 
 
 def test_other_encryption_is_encryption() -> None:
-    assert found(b"\0GITCRYPT\0" + bytes(range(64)), b"secrets/key", SPECIFIC) == set()
+    assert found(b"\0GITCRYPT\0" + hashlib.sha512(b"noise").digest(), b"secrets/key", SPECIFIC) == set()
 
 
 def test_a_template_is_judged_line_by_line() -> None:
@@ -103,3 +105,121 @@ def test_the_documentation_has_every_rule() -> None:
     text = (ROOT / "docs/sops.md").read_text(encoding="utf-8")
     for info in RULES.values():
         assert f"| `{info.id}` | {info.severity} | {info.name}. {info.help} |" in text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"sops: true\n",
+        b"sops: 3.11.0\nage: 1.2\n",
+        b"sops:\n  enabled: true\n  image: example.org/sops\n",
+        b"sops:\n  age:\n  - name: main\n    path: /keys\n",
+        b"tools:\n- sops\nsops:\n- a\n",
+    ],
+)
+def test_keys_of_that_name_for_other_use_are_no_metadata(data: bytes) -> None:
+    assert found(data, b"ansible/tools.yaml", None) == set()
+    assert found(data, b"secrets/tools.yaml", SPECIFIC) == {"sops-plain"}
+    assert found(data + b"a: ENC[AES256_GCM,data:x]\n", b"ansible/tools.yaml", None) - {"sops-plain"}
+
+
+def test_what_is_left_of_metadata_is_enough() -> None:
+    for rest in (b"mac: x", b"lastmodified: x", b"age:\n  - recipient: a\n    enc: b", b"key_groups:\n  - age:\n    - recipient: a"):
+        assert "sops-metadata" in found(b"a: b\nsops:\n  " + rest + b"\n", b"app.yaml", None)
+
+
+@pytest.mark.parametrize("link", ["(https://example.org/sops)", "[1] is a tool", ": https://example.org/sops", " is a tool"])
+def test_texts_about_sops_are_no_files_of_sops(link: str) -> None:
+    text = f"# Secrets\n\nEncrypted by\n[sops]{link}\n\n```yaml\npassword: ENC[AES256_GCM,data:…]\nsops:\n  mac: x\n  lastmodified: y\n```\n"
+    for path in (b"README.md", b"docs/secrets.rst"):
+        assert found(text.encode(), path, None) == set()
+
+
+NAMED = rule(".*secret.*")
+
+
+@pytest.mark.parametrize(
+    ("path", "by"),
+    [
+        (b"docs/send-secrets.md", NAMED),
+        (b"modules/secrets_of_hosts.nix", NAMED),
+        (b"secrets/README.md", SPECIFIC),
+        (b"secrets/.gitignore", SPECIFIC),
+        (b"secrets/default.nix", SPECIFIC),
+    ],
+)
+def test_what_speaks_of_secrets_is_doubtful_until_it_has_one(path: bytes, by: CreationRule) -> None:
+    text = b"How to send us what must stay between us:\nwrite to somebody@example.org\n"
+    (problem,) = check_file(text, path, by, Help()).problems
+    assert problem.confidence == "low"
+    for more in (f"the password is {VALUE}\n", f"password = {VALUE}\n"):
+        (problem,) = check_file(text + more.encode(), path, by, Help()).problems
+        assert (problem.rule in {"sops-plain", "sops-malformed"}, problem.confidence) == (True, "high")
+
+
+@pytest.mark.parametrize(
+    ("path", "by"),
+    [(b"secrets/notes.md", SPECIFIC), (b"my-secrets.yaml", NAMED), (b"notes.md", rule(r"notes\.md$")), (b"secret.md", rule(r"secret\.md"))],
+)
+def test_other_texts_are_meant_as_anything_else_is(path: bytes, by: CreationRule) -> None:
+    assert [problem.confidence for problem in check_file(b"words\n", path, by, Help()).problems] == ["high"]
+
+
+def test_public_keys_need_no_encryption(sops_maker: SopsMaker) -> None:
+    exported = sops_maker.gpg("--armor", "--export", sops_maker.pgp(0).fingerprint)
+    assert found(exported, b"secrets/.sops.pub.asc", SPECIFIC) == set()
+    assert found(exported + exported, b"secrets/.sops.pub.asc", SPECIFIC) == set()
+    for changed in (exported + b"password\n", b"password\n" + exported, exported.replace(b"\n\n", b"\nnote: x\n\n", 1)):
+        assert found(changed, b"secrets/.sops.pub.asc", SPECIFIC)
+
+
+FOLDER = rule(r"kubernetes/.*\.ya?ml", **K8S)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"replicas: 2\nresources: {cpu: 100m}\n",
+        b"# apiVersion: v1\n# kind: ExternalSecret\n",
+        b"- op: replace\n  path: /spec/replicas\n  value: 3\n",
+        b"kind: Secret\nstringData:\n  password: ${DB_PASSWORD}\n  user: ''\n",
+        b"auth:\n  password: ${DB_PASSWORD}\n",
+    ],
+)
+def test_what_a_partial_selector_would_leave_as_it_is_need_not_be_encrypted(data: bytes) -> None:
+    assert found(data, b"kubernetes/a.yaml", FOLDER) == set()
+    assert found(data, b"kubernetes/a.yaml", rule("^kubernetes/")) & {"sops-plain", "sops-malformed"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"auth:\n  password: {VALUE}\n",
+        "auth:\n  password: x\n",
+        f"# password: {VALUE}\nreplicas: 2\n",
+        f"- op: add\n  path: /spec\n  password: {VALUE}\n",
+        "data:\n  level: debug\n",
+        "kind: Secret\nstringData:\n  user: admin\n",
+        "kind: Secret\nstringData:\n  a: ${A}\n  b: changeme\n",
+    ],
+)
+def test_secrets_that_it_leaves_are_violations(data: str) -> None:
+    (problem,) = check_file(data.encode(), b"kubernetes/a.yaml", FOLDER, Help()).problems
+    assert problem.rule in {"sops-plain", "sops-malformed"}
+    assert problem.confidence == "high"
+
+
+def test_a_selector_of_names_that_are_not_there_is_doubtful() -> None:
+    by = rule("^secrets/", encrypted_regex="^(password|token)$")
+    assert [problem.confidence for problem in check_file(b"a: b\n", b"secrets/a.yaml", by, Help()).problems] == ["low"]
+    assert [problem.confidence for problem in check_file(b"token: b\n", b"secrets/a.yaml", by, Help()).problems] == ["high"]
+
+
+def test_templates_that_happen_to_parse_are_templates() -> None:
+    parses = b"auth:\n  user: {{ user }}\n  password: {{ password }}\n"
+    named = b'#% if on %#\nstringData:\n  key: "#{ key }#"\n#% endif %#\nx\n'
+    assert found(parses, b"secrets/a.yaml", SPECIFIC) == set()
+    assert found(named, b"secrets/a.sops.yaml.j2", SPECIFIC) == set()
+    for data, path in ((parses, b"secrets/a.yaml"), (named, b"secrets/a.sops.yaml.j2")):
+        assert found(data + f"token: {VALUE}\n".encode(), path, SPECIFIC) == {"sops-plain"}
+    assert found(b'a: "{{ b }}"\nc: d\n', b"secrets/a.yaml", SPECIFIC) == {"sops-plain"}

@@ -53,8 +53,9 @@ def test_helm():
 
 @pytest.mark.parametrize("data", [b"a: {{ b }}", b"{% if x %}", b"a: <%= b %>"])
 def test_what_is_a_template(data):
-    assert is_template(data)
-    assert not is_template(b"a: {b: 1}\n")
+    assert is_template(b"t.yaml", data)
+    assert not is_template(b"t.yaml", b"a: {b: 1}\n")
+    assert is_template(b"t.yaml.j2", b"a: #{ b }#\n")
 
 
 def test_an_action_that_is_not_closed_ends_with_its_line():

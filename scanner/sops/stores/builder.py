@@ -12,6 +12,8 @@ from scanner.sops.content import Content, Item, ItemKind, ListNode, MapNode, Nod
 from scanner.sops.rules import Problem
 from scanner.sops.stores.text import Text
 
+# Ends what is said of a document that was read and is none.
+MAPS_ONLY: Final = "SOPS encrypts maps only"
 _MAX_DEPTH: Final = 5_000
 # `sops.key_groups[].kms[].context.x` is the deepest that SOPS writes; those who walk the metadata may recurse.
 _MAX_METADATA_DEPTH: Final = 32
@@ -102,7 +104,7 @@ class Builder:
                 return
         elif frame.entries is None:
             if not self.stack:
-                self.malformed("The document is a single value; SOPS encrypts maps only", start, end)
+                self.malformed(f"The document is a single value; {MAPS_ONLY}", start, end)
             self._item("value", frame.path, Scalar(value, kind, self.text.span(start, end)))
             return
         self._node(frame, Scalar(value, kind, self.text.span(start, end)))
@@ -128,7 +130,7 @@ class Builder:
         elif self.stack:
             self._item("open", path, Scalar("", "null", self.text.span(start, end)))
         elif not mapping:
-            self.malformed("The document is a list; SOPS encrypts maps only", start, end)
+            self.malformed(f"The document is a list; {MAPS_ONLY}", start, end)
         self.stack.append(outer)
         self.frame = frame
         return frame

@@ -27,7 +27,8 @@ _JSON_KEY: Final = re.compile(rb'"sops"[ \t\r\n]*+:')
 _SIGNS: Final[Mapping[Store, re.Pattern[bytes]]] = {
     "yaml": re.compile(rb"""(?:\xef\xbb\xbf)?["']?sops["']?[ \t]*+:(?=\s)"""),
     "dotenv": re.compile(rb"sops_\w{1,300}+="),
-    "ini": re.compile(rb"[ \t\r\f\v]*+\[sops\]"),
+    # No link of Markdown: [sops](https://…), [sops][1], [sops]: https://…
+    "ini": re.compile(rb"[ \t\r\f\v]*+\[sops\](?![(\[:])"),
 }
 # How far from the beginning of its line the word can stand in a sign.
 _MAX_INDENT: Final = 200

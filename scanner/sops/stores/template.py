@@ -13,12 +13,21 @@ _ENTRY: Final = re.compile(
     r"""[ \t]*+(?:-[ \t]++)*+(?:"([^"\n]*+)"|'([^'\n]*+)'|([^\s:#"'{}\[\]-][^\s:]*+|[^\s:]*))[ \t]*+:(?:[ \t]+|$)"""
 )
 _BLOCK: Final = re.compile(r"[|>][-+0-9]*+[ \t]*+(?:#.*)?")
+# After them nothing is YAML. Makejinja's delimiters, for one, are anybody's choice.
+_NAMES: Final = (b".j2", b".jinja", b".jinja2", b".tmpl", b".gotmpl", b".tpl", b".erb", b".mustache", b".hbs")
+# `key: {{ value }}` without quotes is YAML, for a map whose key is a map, which nobody means.
+_BARE: Final = re.compile(rb"^[ \t]*+(?:-[ \t]++)*+[\w.-]++:[ \t]++\{\{[^{}\n]*+\}\}[ \t\r]*+$", re.MULTILINE)
 _COMMENT: Final = re.compile(r"(?:^|[ \t])#.*$")
 
 
-def is_template(data: bytes) -> bool:
-    """Return whether a file has template actions at all."""
-    return any(opening in data for opening in (b"{{", b"{%", b"<%"))
+def has_bare_actions(data: bytes) -> bool:
+    """Return whether a file that may be YAML is a template all the same."""
+    return _BARE.search(data) is not None
+
+
+def is_template(path: bytes, data: bytes) -> bool:
+    """Return whether a file that is no YAML is a template, by its name or by actions in it."""
+    return path.lower().endswith(_NAMES) or any(opening in data for opening in (b"{{", b"{%", b"<%"))
 
 
 def read_template(data: bytes) -> Iterator[tuple[str, str, Span]]:
