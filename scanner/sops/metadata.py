@@ -7,6 +7,7 @@ keys it does not know and keeps most values as they are, so a form here is as na
 
 import re
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from scanner.model import Secret, Span
@@ -37,6 +38,14 @@ _TEXT: Final = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f]{0,4096}")
 _HOST: Final = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 _PATH: Final = r"[\w.~-]+(?:/[\w.~-]+)*"
 _CONTEXT: Final = re.compile(r"[\w .:/=+@,-]{1,256}", re.ASCII)
+
+
+# The digest of the words of warning that the Python versions wrote into each block as `attention`.
+_ATTENTION: Final = "258810a8037a117fba56596a5e09853dcd0a1875fa3e9a860a07a34e2cddba4c"
+
+
+def _is_attention(text: str) -> bool:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest() == _ATTENTION
 
 
 def _form(pattern: str) -> re.Pattern[str]:
@@ -149,6 +158,8 @@ class _Reader:
         """Return the known entries of a map, the last one of each name, as Go's JSON and INI readers take it."""
         found: dict[str, Node] = {}
         for key, value in node.entries:
+            if key.text == "attention" and where == "sops" and isinstance(value, Scalar) and _is_attention(value.text):
+                continue
             if key.text not in known or key.type != "str":
                 self._unknown(key, value, where)
                 continue

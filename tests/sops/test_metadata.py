@@ -283,6 +283,16 @@ def test_unknown_keys_are_shown_whole_and_never_quoted() -> None:
     assert found(BLOCK | {"Mac": MAC, "sops": {}, "": []}) == [("sops-metadata-unknown", f"sops.{key}") for key in ("Mac", "sops", "?")]
 
 
+def test_the_warning_of_the_python_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = "words that every version before 2 wrote"
+    block = BLOCK | {"attention": warning}
+    assert [problem.rule for problem in parse_metadata(node(block), "yaml")[1]] == ["sops-metadata-unknown"]
+    monkeypatch.setattr("scanner.sops.metadata._ATTENTION", hashlib.sha256(warning.encode()).hexdigest())
+    assert parse_metadata(node(block), "yaml")[1] == []
+    other = BLOCK | {"attention": warning + "!"}
+    assert [problem.rule for problem in parse_metadata(node(other), "yaml")[1]] == ["sops-metadata-unknown"]
+
+
 def test_a_key_that_is_there_twice() -> None:
     metadata, problems = parse(Pairs(("version", "3.9.0"), *BLOCK.items()))
     assert [(problem.rule, problem.key) for problem in problems] == [("sops-metadata", "sops.version")]

@@ -417,6 +417,8 @@ SEIPD = b"\1" + bytes(range(160, 251))
     ("data", "ids_found"),
     [
         (packet(1, PKESK) + packet(18, SEIPD), ("AA" * 8,)),
+        # Go's openpgp counts whole octets whatever the first one is.
+        (packet(1, PKESK.replace(b"\x80", b"\0", 1)) + packet(18, SEIPD), ("AA" * 8,)),
         (packet(1, PKESK) + packet(20, SEIPD), ("AA" * 8,)),
         (packet(1, PKESK_V6) + packet(18, b"\2" + SEIPD), ("BB" * 8,)),
         (packet(1, b"\6\0" + PKESK_V6[35:]) + packet(18, b"\2" + SEIPD), ("",)),
