@@ -66,6 +66,8 @@ def _by_form(key: str, value: str) -> str:
         return known
     if not may_be_value(value):
         return ""
+    if _KEY_ID.fullmatch(value) and _OPENPGP.search(key):
+        return ""
     rank = names_secret(key)
     if rank == "none" or (rank == "weak" and strength(value) != "strong"):
         return ""
@@ -181,8 +183,15 @@ _PAIR: Final = re.compile(
 )
 _MANIFEST: Final = re.compile(r"[\"']?\bkind[\"']?\s{0,9}:\s{0,9}[\"']?Secret\b(?!\w)")
 _MANIFEST_DATA: Final = re.compile(r"[\"']?\b(?:data|stringData)[\"']?\s{0,9}:\s{0,9}(?:\{\s{0,9}[\"']|\n\s{1,40}\w)")
-# The name of an environment variable.
-_VARIABLE: Final = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+")
+# The name of an environment variable, numeronyms (K8S) included.
+_VARIABLE: Final = re.compile(r"[A-Z]+(?:\d{1,2}[A-Z])?(?:_[A-Z0-9]+)+")
+# A label or annotation of Kubernetes, an attribute of OpenTelemetry: `key: example.org/pool`, `key: k8s.pod.name`.
+_LABEL: Final = re.compile(
+    r"(?:[a-z\d-]{1,30}\.){1,5}[a-z]{2,12}/[a-z]{1,20}(?:[._-][a-z]{1,20}){0,5}|k8s(?:\.[a-z_]{1,20}){1,4}"
+)
+# By which a public key is known; who names it `gpg_key` means which one.
+_KEY_ID: Final = re.compile(r"(?:0x)?(?:[0-9A-F]{8}|[0-9A-F]{16}|[0-9A-F]{40})!?", re.IGNORECASE)
+_OPENPGP: Final = re.compile(r"(?:gpg|pgp)[_-]?key$", re.IGNORECASE)
 _NO_VALUE: Final = re.compile(
     r"(?:true|false|yes|no|on|off|null|none|nil|enabled|disabled|optional|required|always|never|auto|~)"
     r"|[-+]?\d{1,5}(?:\.\d+)?(?:[a-z]{1,2}|%)?|\d+(?:ms|[smhdwy]|[kmg]i?b?)|(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?"
@@ -205,7 +214,9 @@ def known_form(value: str) -> str:
 
 def may_be_value(value: str) -> bool:
     """Whether a value could be a secret at all: not a switch, a number, a path or an address."""
-    return not _NO_VALUE.fullmatch(value) and not _VARIABLE.fullmatch(value) and not (len(value) > 40 and value.count(" ") > 5)
+    if any(form.fullmatch(value) for form in (_NO_VALUE, _VARIABLE, _LABEL)):
+        return False
+    return not (len(value) > 40 and value.count(" ") > 5)
 
 
 def _holds_manifest(value: str) -> bool:

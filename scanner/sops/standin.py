@@ -18,7 +18,7 @@ _REFERENCE: Final = re.compile(
     r"|<[A-Za-z][\w .-]{1,60}>|\[\[[^\[\]]*\]\]|@@\w+@@|%[A-Z_]{3,}%"
 )
 _WHOLE: Final = re.compile(
-    r"\$\w+|__\w+__|<[^<>]*>|\[[A-Za-z _-]*\]|\{[\w .-]*\}|%[sdvq]"
+    r"\$\w+|\$\([a-z][^()]*|__\w+__|<[^<>]*>|\[[A-Za-z _-]*\]|\{[\w .-]*\}|%[sdvq]"
     r"|ref\+[a-z0-9]+://.+|(?:op|vault|secret|awssm|awssecret|gcpsm|sm|ssm|azurekeyvault|keyvault|gopass|keyring"
     r"|bws|doppler|infisical|env|file|secretsmanager|akeyless|conjur)://.+|vault:(?:v\d+:[A-Za-z0-9+/=]+|[\w/.-]*[/#].*)"
     r"|arn:aws[a-z-]*:(?:secretsmanager|ssm|kms):.+|projects/[^/]+/secrets/.+|secretref:.+|@Microsoft\.KeyVault\(.+"
