@@ -2,6 +2,7 @@
 """Which files a creation rule means: by its path, by its selector, by what the file is."""
 
 import hashlib
+import hashlib
 import json
 
 import pytest
