@@ -13,6 +13,7 @@ from typing import Final
 from scanner.sops.bearers.copies import decrypted_copies, is_copy
 from scanner.sops.bearers.env import env_secrets, is_env
 from scanner.sops.bearers.file import File
+from scanner.sops.bearers.helm import RELEASES, release_secrets
 from scanner.sops.bearers.keys import OPENPGP_NAME, private_keys, sops_keys
 from scanner.sops.bearers.kubernetes import secrets
 from scanner.sops.bearers.kustomize import generated, literals, sources
@@ -28,6 +29,7 @@ _FAMILIES: Final[tuple[Callable[[File], Iterator[Problem]], ...]] = (
     secrets,
     login_secrets,
     literals,
+    release_secrets,
     terraform_secrets,
     env_secrets,
     setting_secrets,
@@ -51,6 +53,7 @@ _MARKS: Final = (
     b'"auths"',
     b"client-key-data",
     b"current-context",
+    *(word.encode() for word in RELEASES),
 )
 _YAML: Final = (".yaml", ".yml", ".json", ".tpl")
 # Letters of `kind: Secret` written as numbers, which YAML and JSON allow.

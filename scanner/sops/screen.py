@@ -10,10 +10,11 @@ from typing import Final
 _NAMES: Final = (
     b"env", b"dec", b"tfstate", b"tfvars", b"kube", b"dockerc", b".docker/", b"secret", b"cred", b"passw", b"vault", b"_vars/",
     b"value", b".asc", b".gpg", b".pgp", b".key", b".bin", b".kbx", b".dev.vars", b"kustomization",
+    b".enc", b"-enc", b".sops", b"-sops", b".encrypted", b"-encrypted",
 )  # fmt: skip
 _MARKS: Final = (
     b"sops", b"AGE-SECRET-KEY-", b"PRIVATE KEY", b"PuTTY-User-Key-File-", b"secretGenerator", b"$ANSIBLE_VAULT", b'"auths"',
-    b"client-key-data", b"current-context",
+    b"client-key-data", b"current-context", b"HelmRelease", b"HelmChart", b"valuesObject",
 )  # fmt: skip
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 

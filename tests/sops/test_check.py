@@ -2,7 +2,6 @@
 """Which files a creation rule means: by its path, by its selector, by what the file is."""
 
 import hashlib
-import hashlib
 import json
 
 import pytest
@@ -224,3 +223,17 @@ def test_templates_that_happen_to_parse_are_templates() -> None:
     for data, path in ((parses, b"secrets/a.yaml"), (named, b"secrets/a.sops.yaml.j2")):
         assert found(data + f"token: {VALUE}\n".encode(), path, SPECIFIC) == {"sops-plain"}
     assert found(b'a: "{{ b }}"\nc: d\n', b"secrets/a.yaml", SPECIFIC) == {"sops-plain"}
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [(b"a.json", b"[],"), (b"a.yaml", b"- 1\n"), (b"a.env", b"a=1\n"), (b"a.ini", b"a=1\n"), (b"a.bin", b"{},")]
+)
+def test_what_would_take_gigabytes_to_read_is_refused_at_once(name: bytes, unit: bytes) -> None:
+    import time
+
+    data = b'{"sops": {}, "a": [' * name.endswith((b"json", b"bin")) + unit * 1_000_100
+    start = time.process_time()
+    (problem,) = check_file(data, b"secrets/" + name, SPECIFIC, Help()).problems
+    assert problem.rule == "sops-malformed"
+    assert "a million" in problem.reason
+    assert time.process_time() - start < 1

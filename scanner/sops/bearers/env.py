@@ -15,7 +15,7 @@ from scanner.sops.rules import Problem
 from scanner.sops.standin import strength
 
 _NAME: Final = re.compile(
-    r"\.?env(?:[._-].*)?|.*\.env(?:\.[a-z]+)?|.*\.envrc|\.envrc\..*|\.flaskenv|\.dev\.vars(?:\..*)?|\.secrets(?:\.env)?"
+    r"\.?env(?:[._~-].*)?|.*\.env(?:\.[a-z]+)?|.*\.envrc|\.envrc\..*|\.flaskenv|\.dev\.vars(?:\..*)?|\.secrets(?:\.env)?"
 )
 # Programs and schemas that are only called so, and what holds ciphertext by design.
 _NOT: Final = re.compile(

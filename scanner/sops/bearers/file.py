@@ -11,6 +11,7 @@ from scanner.model import Confidence, Secret, Span
 from scanner.sops.bearers.tree import Tree, read_tree
 from scanner.sops.rules import Problem
 from scanner.sops.standin import strength
+from scanner.sops.stores.text import has_too_many_entries
 
 ENCRYPT: Final = "sops encrypt -i {file}, then rotate what it held"
 REMOVE: Final = "git rm --cached {file}, add it to .gitignore, and rotate the secret"
@@ -44,6 +45,8 @@ class File:
     @cached_property
     def tree(self) -> Tree:
         """The leaves of a YAML or JSON file."""
+        if has_too_many_entries(self.data):
+            return Tree([], {}, {}, {}, parsed=False)  # what can be told line by line
         return read_tree(self.text)
 
     def span(self, start: int, end: int) -> Span:

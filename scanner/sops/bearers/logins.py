@@ -13,6 +13,7 @@ from scanner.sops.rules import Problem
 from scanner.sops.standin import stands_for, strength
 
 _KUBE_NAME: Final = re.compile(r"(?:.*[._-])?kubeconfig(?:[._-].*)?|.*\.kube/config|.*kubeconfigs?/[^/]*")
+_KUBE_KIND: Final = re.compile(r"^kind: [\"']?Config\b", re.MULTILINE)
 _KUBE_KEYS: Final = frozenset(
     {"client-key-data", "token", "password", "id-token", "refresh-token", "access-token", "client-secret"}
 )
@@ -43,7 +44,8 @@ def login_secrets(file: File) -> Iterator[Problem]:
 def _is_kubeconfig(file: File) -> bool:
     if _KUBE_NAME.fullmatch(file.lower) or _KUBE_NAME.fullmatch(file.name):
         return True
-    return file.is_structured and "users" in file.text and any(word in file.text for word in _KUBE_WORDS)
+    is_named_so = file.is_structured or _KUBE_KIND.search(file.text) is not None
+    return is_named_so and "users" in file.text and any(word in file.text for word in _KUBE_WORDS)
 
 
 def _kubeconfig(file: File) -> Iterator[Problem]:

@@ -20,6 +20,9 @@ _FORMATS: Final = frozenset(
     {".yaml", ".yml", ".json", ".toml", ".ini", ".properties", ".conf", ".cfg", ".tmpl", ".gotmpl", ".j2", ".txt", ""}
 )
 _SECRET_NAME: Final = re.compile(r"(?:.*[._-])?(?:secrets?|credentials?|creds|passwords?)(?:[._-].*)?")
+# Where people put what must be encrypted, and what they call it then.
+_SECRET_FOLDER: Final = re.compile(r"(?:^|/)\.?secrets?/")
+_SEALED_NAME: Final = re.compile(r".+[.-](?:enc|encrypted|sops)")
 _VAULT_NAME: Final = re.compile(r"(?:.*[._-])?vault(?:ed)?(?:[._-].*)?")
 _VARIABLES: Final = re.compile(r"(?:^|/)(?:group_vars|host_vars)/")
 _VALUES_NAME: Final = re.compile(r"(?:.*[._-])?values?(?:[._-].*)?\.(?:ya?ml|ya?ml\.gotmpl|json)")
@@ -48,6 +51,7 @@ class _Kind(NamedTuple):
 
 _SECRETS: Final = _Kind("file of secrets", named=True, strong="high", weak="medium")
 _ANSIBLE: Final = _Kind("Ansible vault in clear text", named=True, strong="high", weak="medium")
+_FOLDER: Final = _Kind("file in a folder of secrets", named=False, strong="high", weak="low")
 _VALUES: Final = _Kind("values in clear text", named=False, strong="medium", weak="low")
 
 
@@ -77,16 +81,20 @@ def setting_secrets(file: File) -> Iterator[Problem]:
 def _kind(path: str) -> _Kind | None:
     name = path.rpartition("/")[2]
     stem, dot, extension = name.rpartition(".")
+    if extension in ("enc", "encrypted", "sops"):
+        return _SECRETS
     if (dot + extension if dot else "") not in _FORMATS or _WORKFLOW.search(path):
         return None
     if extension in ("tmpl", "gotmpl", "j2"):
         stem = stem.rpartition(".")[0]
     if _VAULT_NAME.fullmatch(stem or name) and extension != "txt":
         return _ANSIBLE
-    if _SECRET_NAME.fullmatch(stem or name):
+    if _SECRET_NAME.fullmatch(stem or name) or _SEALED_NAME.fullmatch(stem):
         return _SECRETS
     if _VARIABLES.search(path):
         return _ANSIBLE if "vault" in path else _VALUES
+    if _SECRET_FOLDER.search(path):
+        return _FOLDER
     return _VALUES if _VALUES_NAME.fullmatch(name) else None
 
 

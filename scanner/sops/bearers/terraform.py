@@ -17,6 +17,8 @@ _VARIABLES: Final = re.compile(r".*\.tfvars(?:\.json)?")
 _EXAMPLE: Final = re.compile(r"(?:.*[._-])?(?:example|sample|template)[._-].*|.*\.(?:example|sample|template)")
 _SEALED: Final = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
 _REASON: Final = "Terraform state is kept in clear text"
+_LIST: Final = re.compile(r"^[ \t]*([A-Za-z_][\w-]{0,80})[ \t]*=[ \t]*\[([^\]]{0,20000})\]", re.MULTILINE)
+_QUOTED: Final = re.compile(r"\"([^\"\\\n]{1,4096})\"")
 _COMMENT: Final = re.compile(r"^[ \t]*(?:#|//).*$", re.MULTILINE)
 
 
@@ -58,6 +60,13 @@ def _state(file: File) -> Iterator[Problem]:
         yield Problem("sops-uncovered", _REASON, file.span(held[0].start, held[0].end), "state", None, "medium", ENCRYPT)
 
 
+def _listed(text: str) -> Iterator[tuple[str, str, int, int]]:
+    """Yield the texts of lists: `tokens = ["…", "…"]`."""
+    for found in _LIST.finditer(text):
+        for value in _QUOTED.finditer(text, *found.span(2)):
+            yield found[1], value[1], *value.span(1)
+
+
 def _sensitive_outputs(file: File) -> set[tuple[str, ...]]:
     outputs = (leaf for leaf in file.tree.leaves if leaf.path[:1] == ("outputs",))
     return {leaf.path[:2] for leaf in outputs if leaf.key == "sensitive" and leaf.text == "true"}
@@ -68,7 +77,7 @@ def _variables(file: File) -> Iterator[Problem]:
         found = [(".".join(leaf.path), leaf.text, leaf.start, leaf.end) for leaf in file.tree.leaves]
     else:
         text = _COMMENT.sub(lambda comment: " " * len(comment[0]), file.text)
-        found = list(pairs(text))
+        found = [*pairs(text), *_listed(text)]
     for key, value, start, end in found:
         reason = looks_secret(key, value)
         if reason:

@@ -8,6 +8,16 @@ from scanner.model import Span
 _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
+# One for each entry of a map or list at least, in any store; as many as values in a file of 128 MB that sops wrote.
+_SEPARATORS: Final = (b"\n", b",", b"[", b"{")
+_MAX_ENTRIES: Final = 1_000_000
+
+
+def has_too_many_entries(data: bytes) -> bool:
+    """Whether reading this would take minutes and gigabytes."""
+    return len(data) > _MAX_ENTRIES and sum(map(data.count, _SEPARATORS)) > _MAX_ENTRIES
+
+
 class Text:
     """Decoded content without its byte order mark. `bad_at` is where decoding failed, in bytes, or -1."""
 
