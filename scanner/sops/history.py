@@ -18,6 +18,7 @@ from scanner.sops.likely import looks_secret
 from scanner.sops.metadata import Metadata, parse_metadata
 from scanner.sops.recipient import Recipient
 from scanner.sops.rules import Problem
+from scanner.sops.standin import stands_for
 from scanner.sops.stores import read
 from scanner.sops.stores.sniff import store_of
 
@@ -167,7 +168,8 @@ def once_clear(current: Snapshot, version: Snapshot) -> Iterator[tuple[str, Span
     for (path, text), span in zip(version.values, version.spans, strict=True):
         if (whole or path in encrypted) and text and not _is_encrypted(text):
             likely = bool(looks_secret(path[-1] if path else "", text))
-            if likely or whole or len(text) >= _LONG_ENOUGH:
+            # What another selector left in clear before was meant to be: a manifest's kind and name.
+            if likely or whole or (len(text) >= _LONG_ENOUGH and not version.mac and not stands_for(text)):
                 yield leaf_name(path), span, likely
 
 

@@ -56,6 +56,7 @@ def test_a_secret_in_clear_is_seen(key, value):
         ("password", ""),
         ("password", "null"),
         ("password", "changeme"),
+        ("wifi.password", "!secret wifi_password"),
         ("tolerations.key", "2i18n.example.org/community"),
         ("key", "k8s.namespace.name"),
         ("configMapKeyRef.key", "K8S_DIST"),

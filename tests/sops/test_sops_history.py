@@ -9,7 +9,7 @@ from gitrepo import GitRepo
 from planted import sealgate
 from sopsmaker import SopsMaker, missing
 
-from scanner.sops.history import former_names
+from scanner.sops.history import former_names, once_clear, take_snapshot
 
 pytestmark = pytest.mark.skipif(bool(missing("sops")), reason=missing("sops"))
 SECRET = "hunter2-" + "Sup3r-Secret"
@@ -99,3 +99,23 @@ def test_clear_in_the_range_and_encrypted_at_its_end_with_nothing_between(repo: 
     repo.commit("gone")
     repo.commit("sealed", files={"x.yaml": sealed})
     assert found(repo, "--range", f"{base}..HEAD") == [("sops-was-clear", "x.yaml", "high")]
+
+
+@pytest.mark.parametrize(
+    ("clear", "is_found"),
+    [
+        ("stage: production", True),
+        ("stage: REPLACE_ME", False),
+        ("stage: ${STAGE}", False),
+        ("token: " + SECRET, True),
+        ("stage: production\nsops: {mac: x}", False),
+        (f"token: {SECRET}\nsops: {{mac: x}}", True),
+    ],
+)
+def test_placeholders_and_what_a_former_selector_left_are_no_secrets_of_the_past(clear: str, is_found: bool) -> None:
+    encrypted = "ENC[AES256_GCM,data:x,iv:x,tag:x,type:str]"
+    now = take_snapshot(b"a.yaml", f"stage: {encrypted}\ntoken: {encrypted}\n".encode())
+    version = take_snapshot(b"a.yaml", f"{clear}\n".encode())
+    if "mac" in clear:
+        version = version._replace(mac="x")
+    assert bool(list(once_clear(now, version))) == is_found
