@@ -26,6 +26,8 @@ CONFIGURATIONS: Final = (b".sops.yaml", b".sops.yml")
 # Kustomize, which makes Secrets of files that it names.
 _KUSTOMIZATIONS: Final = (b"kustomization.yaml", b"kustomization.yml", b"Kustomization")
 _KEY_FILES: Final = (b"*.asc", b"*.gpg", b"*.pgp")
+# Of one file; who makes up more hides none by it.
+_MOST_PROBLEMS: Final = 1_000
 _NOTHING: Final = Secret(b"")
 # Sources, media and the like: read where a rule covers them; else nothing in them would be for SOPS to encrypt.
 _NEVER: Final = tuple(
@@ -192,7 +194,10 @@ class Seal:
             from scanner.lines import Lines
 
             lines = Lines(data)
-            wanted = (problem for problem in problems if problem.rule not in self._disabled)
+            wanted = [problem for problem in problems if problem.rule not in self._disabled]
+            if len(wanted) > _MOST_PROBLEMS:
+                reason = f"{len(wanted) - _MOST_PROBLEMS} more violations of this file are not listed"
+                wanted[_MOST_PROBLEMS:] = [wanted[_MOST_PROBLEMS]._replace(reason=reason, key="more", value=None)]
             self._sightings += [_sighting(problem, data, lines, blob_id, place) for problem in wanted]
 
     # Between files -------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from scanner.sops.bearing import may_bear, secret_bearing
 from scanner.sops.content import Content
 from scanner.sops.coverage import FindSecrets
 from scanner.sops.creation.policy import CreationRule
-from scanner.sops.demand import confidence_of, demand, is_public, is_text
+from scanner.sops.demand import confidence_of, demand, is_public, is_text, missed
 from scanner.sops.likely import looks_secret
 from scanner.sops.rules import Problem
 from scanner.sops.stores import read
@@ -78,9 +78,10 @@ def check_file(
     is_damaged = broken and not is_text(path) and (content.store != "binary" or data.lstrip()[:1] == b"{")
     if is_damaged and all(mark in data for mark in _MARKS):
         return Outcome(broken[:1])
-    if is_source or may_bear(path, data):
-        return Outcome(secret_bearing(path, data, is_source=is_source))
-    return Outcome([])
+    problems = secret_bearing(path, data, is_source=is_source) if is_source or may_bear(path, data) else []
+    if rule is not None and not broken and content.store != "binary":
+        problems += missed(content, path, rule, [problem.span for problem in problems])
+    return Outcome(problems)
 
 
 def _demand(

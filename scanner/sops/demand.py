@@ -7,13 +7,15 @@ What is secret in such a file is a violation all the same.
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from scanner.model import Confidence, Span
+from scanner.model import Confidence, Secret, Span
 from scanner.sops.content import Content, Item, Scalar
-from scanner.sops.coverage import FindSecrets
-from scanner.sops.creation.policy import CreationRule, Selector
+from scanner.sops.coverage import FindSecrets, leaf_name
+from scanner.sops.creation.policy import DEFAULT_SELECTOR, CreationRule, Selector
 from scanner.sops.likely import known_form, looks_secret, names_secret, secrets_within
+from scanner.sops.rules import Problem
 from scanner.sops.selector import selects
 from scanner.sops.standin import stands_for, strength
 from scanner.sops.wrapping.pgp import public_key_ids
@@ -32,6 +34,16 @@ _COMPANION: Final = re.compile(
     rb"(?:readme|licen[cs]e)(?:\.\w{1,8})?|\.git(?:ignore|attributes|keep)|codeowners|default\.nix", re.IGNORECASE
 )
 _MOST_BYTES: Final = 100_000
+_MOST_MISSED: Final = 20
+_ENCRYPT: Final = "sops encrypt -i {file}, then rotate what it held"
+# Kinds that hold ciphertext of their own, references, or descriptions.
+_OF_OTHERS: Final = re.compile(
+    r"(?!Sops).+Secrets?(?:Backend|Engine)?|.*SecretStore|SecretProviderClass|CustomResourceDefinition"
+)
+# Tests and pipelines: with passwords of their own, for nobody else.
+_ORDINARY: Final = re.compile(
+    rb"(?:^|/)(?:tests?|testdata|test[-_]data|fixtures?|__tests__|specs?|e2e|examples?|samples?|\.github|\.gitlab|\.circleci|\.forgejo)/"
+)
 _UNLIKELY: Final = b"qzxj"
 _PUBLIC_KEYS: Final = re.compile(
     rb"\s*+(?:-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:(?:Version|Comment|Hash|Charset): [^\r\n]{0,80}\r?\n){0,8}+"
@@ -129,6 +141,37 @@ def _is_kubernetes(selector: Selector) -> bool:
 
 def _is_kustomization(content: Content) -> bool:
     """Kustomize reads its own file in clear text only; secrets in it are found by content."""
-    return any(
-        item.kind == "value" and item.path == ("kind",) and item.scalar.text == "Kustomization" for item in content.items
-    )
+    values = [item for item in content.items if item.kind == "value"]
+    own = {item.document for item in values if item.path == ("kind",) and item.scalar.text == "Kustomization"}
+    return bool(own) and own == {item.document for item in values}
+
+
+def _is_of_others(item: Item) -> bool:
+    return item.kind == "value" and item.path[-1:] == ("kind",) and _OF_OTHERS.fullmatch(item.scalar.text) is not None
+
+
+def missed(content: Content, path: bytes, rule: CreationRule, told: Sequence[Span]) -> Iterator[Problem]:
+    """Yield the secrets that the rule would encrypt in a file which it only means if there are some.
+
+    Secrets by name, and by values that look like no word: under a rule for everything most files are ordinary.
+    `told` are the places of what was found already.
+    """
+    if _ORDINARY.search(path) or is_text(path) or any(map(_is_of_others, content.items)):
+        return
+    name: tuple[tuple[str, ...], str] = ((), "")
+    count = 0
+    for item in _selected(content, rule.selector or DEFAULT_SELECTOR):
+        above, key, text, span = item.path[:-1], ".".join(item.path[-2:]), item.scalar.text, item.scalar.span
+        if item.path[-1:] in (("name",), ("key",)):
+            name = (above, text)
+        if item.path[-1:] == ("value",) and name[0] == above:
+            key = name[1]
+        why = looks_secret(key, text)
+        if not why or strength(text) != "strong" or any(span.start < other.end and other.start < span.end for other in told):
+            continue
+        reason = f"creation rule {rule.number} would encrypt {leaf_name(item.path)}, and it is in clear text: {why}"
+        secret = Secret(text.encode("utf-8", "surrogatepass"))
+        yield Problem("sops-uncovered", reason, span, leaf_name(item.path), secret, "medium", _ENCRYPT)
+        count += 1
+        if count >= _MOST_MISSED:
+            return

@@ -61,6 +61,7 @@ BEARING = {
     "k/inside.yaml": f"kind: ConfigMap\ndata:\n  m.yaml: |\n    kind: Secret\n    stringData:\n      p: {REAL}\n",
     "k/object.yaml": f"kind: Object\nspec:\n  forProvider:\n    manifest:\n      kind: Secret\n      stringData: {{p: {REAL}}}\n",
     "k/last-applied.yaml": f'kind: Secret\nmetadata:\n  annotations:\n    last: |\n      {{"kind":"Secret","data":{{"p":"{ENCODED}"}}}}\n',
+    "k/operator.yaml": f"kind: SopsSecret\nspec:\n  secretTemplates:\n  - name: a\n    stringData: {{p: {REAL}}}\n",
     "k/misspelt.yaml": f"kind: Secret\nstringdata:\n  p: {REAL}\n",
     "k/configuration.yaml": f"kind: Secret\nstringData:\n  app.ini: |\n    [db]\n    password = {REAL}\n",
     "k/docker.yaml": f"kind: Secret\ndata:\n  .dockerconfigjson: {b64(DOCKER_AUTH)}\n",

@@ -237,3 +237,31 @@ def test_what_would_take_gigabytes_to_read_is_refused_at_once(name: bytes, unit:
     assert problem.rule == "sops-malformed"
     assert "a million" in problem.reason
     assert time.process_time() - start < 1
+
+
+def test_a_secret_that_a_rule_for_more_would_encrypt_is_told() -> None:
+    config_map = f"apiVersion: v1\nkind: ConfigMap\ndata:\n  DB_PASSWORD: {VALUE}\n".encode()
+    substitute = f"kind: Kustomization\nspec:\n  postBuild:\n    substitute:\n      db_password: {VALUE}\n".encode()
+    environment = f"kind: Deployment\nspec:\n  env:\n  - name: DB_PASSWORD\n    value: {VALUE}\n".encode()
+    by_name = rule("^apps/", encrypted_regex="(?i)password")
+    for data, by in ((config_map, CATCH_ALL), (config_map, FLUX), (config_map, by_name), (substitute, SPECIFIC), (environment, CATCH_ALL)):
+        assert found(data, b"apps/a.yaml", by) == {"sops-uncovered"}
+    settings = {b"config/a.json": json.dumps({"db": {"password": VALUE}}), b"config/a.ini": f"[db]\npassword={VALUE}\n"}
+    for path, text in settings.items():
+        (problem,) = check_file(text.encode(), path, CATCH_ALL, Help()).problems
+        assert (problem.rule, problem.key, problem.confidence) == ("sops-uncovered", "db.password", "medium")
+        assert VALUE not in problem.reason
+    # What the rule would leave in clear, what may be a word, what others have encrypted, what is a test's own.
+    sealed = f"kind: SealedSecret\nspec:\n  encryptedData:\n    password: Ag{VALUE}\n".encode()
+    for data, path, by in (
+        (environment, b"apps/a.yaml", by_name),
+        (config_map.replace(VALUE.encode(), b"postgres"), b"apps/a.yaml", CATCH_ALL),
+        (sealed, b"apps/a.yaml", CATCH_ALL),
+        (config_map, b"apps/tests/a.yaml", CATCH_ALL),
+    ):
+        assert found(data, path, by) == set()
+
+
+def test_a_kustomization_beside_another_document_excuses_it_not() -> None:
+    text = b"kind: Kustomization\nresources: [a.yaml]\n---\nword: plain\n"
+    assert found(text, b"secrets/a.yaml", SPECIFIC) == {"sops-plain"}

@@ -325,3 +325,12 @@ def test_a_shallow_clone_says_how_far_it_was_compared(work: Work, git_repo: Call
     assert outcome.code == 0
     assert "shallow" in outcome.out
     assert "shallow" not in sealgate("sops", "check", cwd=work.repo.path).out
+
+
+def test_a_file_of_many_violations_says_how_many_are_not_listed(work: Work) -> None:
+    notes = b"".join(b"    note%d: plain\n" % number for number in range(1500))
+    work.repo.commit("notes", files={"secrets/app.yaml": work.sealed.replace(b"sops:\n", b"sops:\n" + notes, 1)})
+    outcome = work.check()
+    assert outcome.code == 1
+    assert len(outcome.findings) == 1001
+    assert sum("500 more" in finding["reason"] or "499 more" in finding["reason"] for finding in outcome.findings) == 1

@@ -102,6 +102,11 @@ def _holders(tree: Tree) -> set[int]:
     for number in list(found):
         found.update(tree.merged.get(number, ()))
     lists = {number for number, kind in kinds if kind == "SecretList"}
+    # An operator's kind for files of SOPS, with Secrets that lack a kind of their own two maps further down.
+    wrappers = {number for number, kind in kinds if kind == "SopsSecret"}
+    if wrappers:
+        above = tree.parents
+        found.update(number for number, parent in above.items() if parent in wrappers or above.get(parent) in wrappers)
     if lists:
         found.update(number for number, parent in tree.parents.items() if parent in lists)
     return found

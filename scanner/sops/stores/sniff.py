@@ -6,6 +6,7 @@ A name decides nothing for good: with `--input-type` any file may be of any stor
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 from scanner.sops.content import Store
@@ -32,6 +33,8 @@ _SIGNS: Final[Mapping[Store, re.Pattern[bytes]]] = {
 }
 # How far from the beginning of its line the word can stand in a sign.
 _MAX_INDENT: Final = 200
+# More of them are made up, and each costs time.
+_MAX_SIGNS: Final = 10_000
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -55,8 +58,12 @@ def store_of(path: bytes, data: bytes) -> Store:
         if named in ("json", "yaml"):
             return named
         return "binary" if _ENVELOPE.match(data) else "json"
-    signs = list(_signs(data))
-    return named if named in signs or not signs else signs[0]
+    first: Store | None = None
+    for sign in islice(_signs(data), _MAX_SIGNS):
+        if sign == named:
+            return named
+        first = first or sign
+    return first or named
 
 
 def _signs(data: bytes) -> Iterator[Store]:
