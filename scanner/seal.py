@@ -118,6 +118,7 @@ class Seal:
         """Return one finding for each problem of each path, with the marks that speak of it."""
         self._compare()
         self._lint()
+        self._compare_rules()
         self._trace()
         groups: dict[tuple[str, bytes], list[_Sighting]] = {}
         for sighting in self._sightings:
@@ -254,6 +255,42 @@ class Seal:
             name = os.path.relpath(b"/" + path, b"/" + self._prefix) if self._prefix else path
             place = Place(name, Provenance("file", order=self._latest.get(name, 0)))
             self._add(policies[path].problems, self._files[path], None, place)
+
+
+    def _compare_rules(self) -> None:
+        """Compare the configurations with those before the change: by its own rules a change may do what it likes."""
+        if self.source.extent != "change" or not self._paths:
+            return
+        asked = {folder + CONFIGURATIONS[0] for path in self._paths for folder in _folders(path)}
+        first: dict[bytes, Version] = {}
+        for version in self.source.earlier(list(asked)):
+            if version.path not in first or version.provenance.order < first[version.path].provenance.order:
+                first[version.path] = version
+        if not first and not self._configurations:
+            return
+        from scanner.sops.creation.change import loosened
+        from scanner.sops.creation.policy import load_policy
+
+        now = self._load()
+        before = {path: policy for path, policy in now.items() if path not in self._configurations}
+        before |= {path: load_policy(version.data, path) for path, version in first.items()}
+        for path, problem in loosened(before, now, list(dict.fromkeys(self._paths))):
+            if path in self._configurations:
+                blob, place = self._configurations[path]
+                self._add([problem], blob.data, blob.id, place)
+            elif path in first:
+                # It stands for what is now.
+                place = Place(path, first[path].provenance._replace(order=self._latest.get(path, 0)))
+                self._add([problem], first[path].data, None, place)
+
+
+def _folders(path: bytes) -> Iterator[bytes]:
+    """Yield the folders of a path, with their slashes; of the repository's root, nothing."""
+    end = path.rfind(b"/")
+    while end >= 0:
+        yield path[: end + 1]
+        end = path.rfind(b"/", 0, end)
+    yield b""
 
 
 class _PublicKeys(Mapping[str, frozenset[str]]):

@@ -23,7 +23,8 @@ FIND_RENAMES: Final = ("-M", "-l1000")
 class Change(NamedTuple):
     """One changed path: its new mode and id, and the ids that it had before, one for each parent.
 
-    `status` is git's letter: `D` deleted, `U` unmerged; for a merge one letter for each parent.
+    `status` is git's letter: `D` deleted, `U` unmerged; for a merge one letter for each parent. `renamed_from` is a path
+    that there is no more; for a merge nothing.
     """
 
     path: bytes
@@ -31,6 +32,7 @@ class Change(NamedTuple):
     id: str
     old_ids: tuple[str, ...]
     status: str
+    renamed_from: bytes = b""
 
     @property
     def brings_content(self) -> bool:
@@ -49,7 +51,6 @@ def parse_change(head: bytes, fields: Iterator[bytes]) -> Change:
     if parents > 1:
         for _ in range(parents):  # --combined-all-paths: the path in each parent comes first
             next(fields)
-    elif status in ("R", "C"):
-        next(fields)
+    old_path = next(fields) if parents == 1 and status in ("R", "C") else b""
     old_ids = tuple(old for old in ids[:-1] if old.strip("0"))
-    return Change(next(fields), words[parents], ids[-1], old_ids, status)
+    return Change(next(fields), words[parents], ids[-1], old_ids, status, old_path if status == "R" else b"")

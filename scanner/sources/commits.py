@@ -179,6 +179,8 @@ class RangeSource:
         return ""
 
     def _take(self, commit: str, change: Change) -> None:
+        if change.renamed_from:
+            self._removed.update({(change.renamed_from, old): commit for old in change.old_ids})
         if change.mode == SUBMODULE:
             if change.path not in self._submodules:
                 self._submodules.add(change.path)

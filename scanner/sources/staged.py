@@ -49,6 +49,8 @@ class StagedSource:
                 self._previous[change.path] = change.old_ids
             elif change.brings_content:
                 self._previous[change.path] = change.old_ids
+                if change.renamed_from:
+                    self._previous[change.renamed_from] = change.old_ids
                 paths.setdefault(change.id, []).append(change.path)
                 if change.mode == LINK:
                     links.add(change.path)

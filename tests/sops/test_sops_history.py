@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encrypted files compared with their past, where that has other names: repositories, and files of the real sops."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -119,3 +120,47 @@ def test_placeholders_and_what_a_former_selector_left_are_no_secrets_of_the_past
     if "mac" in clear:
         version = version._replace(mac="x")
     assert bool(list(once_clear(now, version))) == is_found
+
+
+def rules_of(recipients: str, path_regex: str = "^secrets/", **fields: object) -> str:
+    return json.dumps({"creation_rules": [{"path_regex": path_regex, "age": recipients, **fields}]})
+
+
+@pytest.mark.parametrize("way", ["taken away", "deleted", "renamed", "recipient", "selector", "mac", "below"])
+def test_a_change_that_loosens_the_rules_it_is_judged_by_is_told(
+    repo: GitRepo, sops_maker: SopsMaker, sealed: bytes, way: str
+) -> None:
+    own, other = (sops_maker.age(number).recipient for number in (0, 1))
+    repo.commit("rules", files={".sops.yaml": rules_of(own), "secrets/app.yaml": sealed})
+    base = repo.id("HEAD")
+    place = "secrets/.sops.yaml" if way == "below" else ".sops.yaml"
+    if way in ("deleted", "renamed"):
+        (repo.path / ".sops.yaml").rename(repo.path / "old.txt")
+    else:
+        changed = {
+            "taken away": rules_of(own, "^nothing/"),
+            "recipient": rules_of(f"{own},{other}"),
+            "selector": rules_of(own, encrypted_regex="^word$"),
+            "mac": rules_of(own, mac_only_encrypted=True),
+            "below": rules_of(other, ""),
+        }
+        repo.write(place, changed[way])
+    repo.write("secrets/new.yaml", b"word: plain\n")
+    repo.git("add", "-A")
+    assert ("sops-config-doubt", place, "low") in found(repo, "--staged")
+    repo.commit("loosened")
+    assert ("sops-config-doubt", place, "low") in found(repo, "--range", f"{base}..HEAD")
+
+
+def test_rules_that_only_grow_or_are_new_are_not_told(repo: GitRepo, sops_maker: SopsMaker, sealed: bytes) -> None:
+    own = sops_maker.age().recipient
+    repo.write(".sops.yaml", rules_of(own))
+    repo.write("secrets/app.yaml", sealed)
+    repo.git("add", "-A")
+    assert found(repo, "--staged") == []
+    repo.commit("rules")
+    both = [{"path_regex": path, "age": own} for path in ("^more/", "^secrets/")]
+    repo.write(".sops.yaml", json.dumps({"creation_rules": both}) + "\n# for two folders\n")
+    repo.write("more/app.yaml", sealed)
+    repo.git("add", "-A")
+    assert found(repo, "--staged") == []

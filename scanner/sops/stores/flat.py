@@ -12,6 +12,8 @@ from scanner.sops.rules import Problem
 _SEPARATOR: Final = re.compile(r"__(map|list)_")
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,5}")
 _MAX_DEPTH: Final = 32
+# Three for each recipient.
+_MAX_ENTRIES: Final = 20_000
 
 # A place in the tree while it grows: a leaf, or what is below by key or by index.
 _Branch = dict["str | int", "_Branch | Scalar"]
@@ -25,7 +27,11 @@ def unflatten(entries: Iterable[tuple[Scalar, Scalar]], problems: list[Problem])
     """
     root: _Branch = {}
     names: _Names = {}
-    for key, value in entries:
+    for number, (key, value) in enumerate(entries):
+        if number >= _MAX_ENTRIES:
+            span = Span(key.span.start, value.span.end)
+            problems.append(Problem("sops-metadata", "More metadata than SOPS ever writes", span, "sops"))
+            break
         reason = _place(root, names, key, value)
         if reason:
             problems.append(Problem("sops-metadata", reason, Span(key.span.start, value.span.end), f"sops.{key.text}"))
