@@ -111,11 +111,15 @@ _AFTER: Final = _words(
     " generate strategy resource arn location bucket usage mode method service server group user username email reset"
     " change changed update updated date time at by for from in on of with authentication request requests review"
     " property properties source sources target operator controller volume driver refresh interval period alias"
-    " sha fingerprint checksum list object objects map items kind"
+    " sha fingerprint checksum list object objects map items kind encryption hashing"
 )
 _BEFORE: Final = _words(
     "public pub no use enable enabled require requires required has is existing show allow allowed disable skip max min num"
     " forgot reset change with without automount create created generate mount pull lookup"
+)
+# Where Kubernetes and External Secrets call a name `key`: of an entry, of a label.
+_NAMED_BY_KEY: Final = _words(
+    "secretKeyRef configMapKeyRef secretRef remoteRef valuesFrom extract items matchExpressions tolerations taints labels"
 )
 _GENERIC: Final = frozenset({"value", "default", "data", "content", "literal", "text", "string", "plaintext", "val"})
 # hashes of a lock file, cache keys and the like are opaque and public
@@ -135,6 +139,8 @@ def _names_secret(key: str) -> Strength:
     parts = [part for part in re.split(r"[.\[\]/:]+", key) if part and not part.isdecimal()]
     while len(parts) > 1 and parts[-1].lower() in _GENERIC:
         parts.pop()
+    if len(parts) > 1 and parts[-1] == "key" and parts[-2] in _NAMED_BY_KEY:
+        return "none"
     return _rank([word.lower() for word in _WORD.findall(parts[-1])]) if parts else "none"
 
 
@@ -197,7 +203,7 @@ _NO_VALUE: Final = re.compile(
     r"|[-+]?\d{1,5}(?:\.\d+)?(?:[a-z]{1,2}|%)?|\d+(?:ms|[smhdwy]|[kmg]i?b?)|(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?"
     r"|(?:\.{0,2}|~)/[a-z0-9._/ -]*|(?:\.{0,2}|~)?/?(?:[\w.-]+/)+[\w-]+\.[a-z]{1,6}|[A-Z]:\\.*"
     r"|\d{4}-\d\d-\d\d(?:[T ][\d:.Z+-]*)?|arn:[\w:/*@.+=,-]*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|[a-z][a-z0-9+.-]*://[^\s@?]*(?:\?[^=\s]*)?|[\w.-]+\.(?:pem|key|crt|txt|ya?ml|json|env|p12|jks)",
+    r"|[a-z][a-z0-9+.-]*://[^\s@?]*(?:\?[^=\s]*)?|[\w.-]+\.(?:pem|key|crt|txt|ya?ml|json|env|p12|jks)|(?:[\w.-]+/)*(?:ssh_host|id)_(?:rsa|dsa|ecdsa|ed25519)(?:_key)?",
     re.IGNORECASE,
 )
 

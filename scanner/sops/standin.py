@@ -22,7 +22,7 @@ _WHOLE: Final = re.compile(
     r"|ref\+[a-z0-9]+://.+|(?:op|vault|secret|awssm|awssecret|gcpsm|sm|ssm|azurekeyvault|keyvault|gopass|keyring"
     r"|bws|doppler|infisical|env|file|secretsmanager|akeyless|conjur)://.+|vault:(?:v\d+:[A-Za-z0-9+/=]+|[\w/.-]*[/#].*)"
     r"|arn:aws[a-z-]*:(?:secretsmanager|ssm|kms):.+|projects/[^/]+/secrets/.+|secretref:.+|@Microsoft\.KeyVault\(.+"
-    r"|\{\{resolve:.+|!(?:vault|secret)\b.*|(?:process\.env|os\.environ|secrets|var|local|data|module|each|random_password)[.\[].+"
+    r"|\{\{resolve:.+|!(?:vault|secret|env_var)\b.*|&\w{1,40};|(?:getenv|env)\(.*|(?:process\.env|os\.environ|secrets|var|local|data|module|each|random_password)[.\[].+"
     r"|(?:env|file|ssm|secret|sops|keychain|pass):[\w./#-]*[/#A-Z_][\w./#-]*",
     re.DOTALL,
 )
