@@ -110,9 +110,8 @@ class _Checker:
         self._values = values
         self._nonces: dict[str, tuple[tuple[str, ...], str]] = {}
         self._tags: dict[str, str] = {}
-        self.passed = 0
-        self._passed_nonces: set[str] = set()
-        self._passed_tags: set[str] = set()
+        self._passed_nonces: list[str] = []
+        self._passed_tags: list[str] = []
         self._keys: dict[str, bool] = {}
         self._found = sorted(found)
 
@@ -130,18 +129,18 @@ class _Checker:
         key = path[-1] if path else ""
         if len(key) >= _TOKEN_LENGTH and self._is_secret_key(key):
             return False
-        self.passed += 1
-        self._passed_nonces.add(iv)
-        self._passed_tags.add(tag)
+        self._passed_nonces.append(iv)
+        self._passed_tags.append(tag)
         return True
 
     def is_random(self) -> bool:
         """Whether no nonce that `is_plausible` passed, and no tag, looks made up or is there twice."""
-        passed = (self._passed_nonces, self._passed_tags)
-        # The others were looked at one by one.
-        if not self._passed_nonces.isdisjoint(self._nonces) or not self._passed_tags.isdisjoint(self._tags):
-            return False
-        return not any(len(known) < self.passed or _MADE_UP.search("\n".join(("", *known))) for known in passed)
+        for passed, others in ((self._passed_nonces, self._nonces), (self._passed_tags, self._tags)):
+            # The others were looked at one by one.
+            different = set(passed)
+            if len(different) < len(passed) or not different.isdisjoint(others) or _MADE_UP.search("\n".join(("", *passed))):
+                return False
+        return True
 
     def value(self, item: Item, *, must: bool, in_list: bool) -> Iterator[Problem]:
         """Yield what is wrong with a value."""

@@ -9,13 +9,18 @@ _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe
 
 
 # One for each entry of a map or list at least, in any store; as many as values in a file of 128 MB that sops wrote.
-_SEPARATORS: Final = (b"\n", b",", b"[", b"{")
+_SEPARATORS: Final = (b"\n", b",")
+_SAMPLE: Final = 7
 _MAX_ENTRIES: Final = 1_000_000
 
 
 def has_too_many_entries(data: bytes) -> bool:
     """Whether reading this would take minutes and gigabytes."""
-    return len(data) > _MAX_ENTRIES and sum(map(data.count, _SEPARATORS)) > _MAX_ENTRIES
+    if len(data) <= _MAX_ENTRIES:
+        return False
+    # To count all of them takes a tenth of the time of parsing.
+    sample = data[::_SAMPLE]
+    return _SAMPLE * sum(map(sample.count, _SEPARATORS)) > _MAX_ENTRIES / 2 and sum(map(data.count, _SEPARATORS)) > _MAX_ENTRIES
 
 
 class Text:
