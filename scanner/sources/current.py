@@ -5,7 +5,7 @@ For checks that ask how a file stands now, by its path. Secrets are looked for i
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from scanner.display import one_line
@@ -89,12 +89,13 @@ class CurrentSource:
         wanted = frozenset(ids)
         found: dict[str, list[Place]] = {}
         paths = [entry.path for entry in self._listed() if entry.id in wanted]
-        for path, versions in self._versions(paths).items():
-            for version in reversed(versions):
-                if version.id in wanted:
-                    place = Place(path, self._provenance(version.commit, at_head=True))
-                    found.setdefault(version.id, []).append(place)
-                    break
+        bringing = []
+        for versions in self._versions(paths).values():
+            bringing += [version for version in reversed(versions) if version.id in wanted][:1]
+        self._read_commits(version.commit for version in bringing)
+        for version in bringing:
+            place = Place(version.path, self._provenance(version.commit, at_head=True))
+            found.setdefault(version.id, []).append(place)
         return found
 
     def beside(self, names: Sequence[bytes]) -> Beside:
@@ -117,6 +118,7 @@ class CurrentSource:
         for versions in self._followed(paths).values():
             for age, version in enumerate(versions):
                 by_id.setdefault(version.id, []).append((version, len(versions) - age))
+        self._read_commits(version.commit for versions in by_id.values() for version, _ in versions)
         # What cannot be read is named by whoever scans the history.
         for object_id, _, data in read_objects(self._repo, list(by_id), [], max_bytes=self._max_blob):
             for version, order in by_id[object_id]:
@@ -221,10 +223,13 @@ class CurrentSource:
             if git.wait() != 0:
                 self.gaps.append(Gap("missing", "the history of encrypted files", git.complaint()))
 
+    def _read_commits(self, commits: Iterable[str]) -> None:
+        """Read the commits that are not known yet, all at once: one by one, a partial clone would be listed for each."""
+        unknown = [commit for commit in dict.fromkeys(commits) if commit not in self._commits]
+        for commit, _, data in read_objects(self._repo, unknown, []):
+            self._commits[commit] = parse_commit(data)
+
     def _provenance(self, commit: str, *, at_head: bool, order: int = 0) -> Provenance:
-        if commit not in self._commits:
-            for _, _, data in read_objects(self._repo, [commit], []):
-                self._commits[commit] = parse_commit(data)
         known = self._commits.get(commit)
         if known is None:
             return Provenance("commit", commit, at_head=at_head, order=order)
