@@ -28,7 +28,7 @@ from scanner.model import (
     Stats,
 )
 from scanner.paths import glob_matches
-from scanner.seal import Seal
+from scanner.seal.seal import Seal
 from scanner.triage import Mark, Triage, find_mark, fingerprint
 
 Progress = Callable[[int, int], None]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scanner.detect.engine import Detector
     from scanner.detect.prefilter import RuleSet
     from scanner.git.repo import Repository
-    from scanner.seal import Seal
+    from scanner.seal.seal import Seal
 
 # What the ids of the SOPS checks begin with; rule packs have no such ids.
 SOPS_RULES: Final = "sops-"
@@ -161,7 +161,7 @@ def make_seal(
     options: argparse.Namespace, environ: Mapping[str, str], target: Target, settings: Settings, source: Source
 ) -> "Seal":
     """Return the SOPS half: over the source itself, or over the state that a history ends in."""
-    from scanner.seal import Seal
+    from scanner.seal.seal import Seal
 
     keyring = None
     if getattr(options, "mac", False):
