@@ -53,7 +53,7 @@ def _compile(source: str, folder: str) -> str:
 
     copy = shutil.copy(source, folder)
     libraries = ["zlib"] if sys.platform == "win32" else ["z"]
-    extension = Extension(_NAME, [copy], libraries=libraries, extra_compile_args=[] if sys.platform == "win32" else ["-O2"])
+    extension = Extension(_NAME, [copy], libraries=libraries, extra_compile_args=[] if sys.platform == "win32" else ["-O2", "-g0"])
     before = os.getcwd()
     os.chdir(folder)
     try:
