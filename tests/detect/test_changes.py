@@ -48,7 +48,8 @@ def _pieces() -> tuple[bytes, ...]:
     pieces += [vector[: len(vector) // 2] for vector in pieces[::3]] + [vector[len(vector) // 2 :] for vector in pieces[1::3]]
     pieces += [base64.b64encode(vector) for vector in pieces[::5]] + [vector[:200].hex().encode() for vector in pieces[::9]]
     plain = [b"\n", b"\r\n", b" ", b"\n\n\n\n", b"\t", b"  key: ", b'"', b"a line of text\n" * 5, b"x" * 300, b"x.y_" * 90, b"\0"]
-    return (*pieces, *plain * 12)
+    over_lines = [b'secret_access_key",\n\n  "value": "', b"authorization:\n        - Basic ", b"machine x\nlogin y\npassword "]
+    return (*pieces, *(plain + over_lines) * 12)
 
 
 def _apply(base: bytes, ops: list[Op], delta: object) -> bytes:
@@ -134,6 +135,7 @@ def test_a_chain_of_changes(chain) -> None:
 
 
 TOKEN = github_token().encode()
+SPLIT = b'aws_secret-+-_access_key",\n\n\n  "value": "' + b"a1B2" * 10 + b'"\n'
 LINES = b"".join(b"line %d of a file\n" % i for i in range(400))
 
 
@@ -149,7 +151,8 @@ LINES = b"".join(b"line %d of a file\n" % i for i in range(400))
         (LINES + TOKEN + b"x", [(0, len(LINES) + 40)]),
         (b"x" + TOKEN + LINES, [(1, 40 + len(LINES))]),
         # What a key's name says, several lines before.
-        (LINES + b'aws_secret_access_key",\n\n\n  "value": "' + b"a1B2" * 10 + b'"\n', [(0, len(LINES) + 30), b"x", (len(LINES) + 30, 50)]),
+        (LINES + SPLIT.replace(b"-+-", b""), [(0, len(LINES) + 10), b"-+-", (len(LINES) + 10, 70)]),
+        (LINES + SPLIT, [(0, len(LINES) + 10), (len(LINES) + 13, 70)]),
         (LINES, [b"\xef\xbb\xbf", (0, len(LINES))]),
         (LINES, []),
         (b"", [b"t = " + TOKEN]),
