@@ -646,3 +646,14 @@ cdef class Delta:
                 found.append((end, item[1]))
         found.sort()
         return found
+
+
+def select(const uint32_t[::1] numbers not None, const uint8_t[::1] flags not None):
+    """Return the numbers that are flagged, in their order."""
+    cdef Py_ssize_t i
+    cdef Py_ssize_t size = flags.shape[0]
+    found = []
+    for i in range(numbers.shape[0]):
+        if numbers[i] < size and flags[numbers[i]]:
+            found.append(numbers[i])
+    return found

@@ -19,6 +19,15 @@ from typing import Final, NamedTuple
 from scanner.display import decode_text
 from scanner.model import Place, Provenance
 
+try:
+    from scanner.git._kernel import select
+except ImportError:
+
+    def select(numbers: "array[int]", flags: bytearray) -> list[int]:
+        """Return the numbers that are flagged, in their order."""
+        return [number for number in numbers if flags[number]]
+
+
 _TREE_MODE: Final = b"40000 "
 _SUBMODULE_MODE: Final = b"160000 "
 _PERSON = re.compile(rb"^(?:author|tagger) (.*?) ?(-?\d{1,19}) ([+-]\d{4})$", re.MULTILINE)
@@ -89,6 +98,34 @@ def _iso_date(seconds: int, zone: str) -> str | None:
     except (OverflowError, ValueError, OSError):
         return None
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}{zone[:3]}:{zone[3:]}"
+
+
+class _Ways(NamedTuple):
+    """The wanted entries, the trees that lead to them with those of their entries that do, and names and ids of these."""
+
+    wanted: Collection[int]
+    trees: dict[bytes, list[int]]
+    entries: dict[int, tuple[bytes, bytes]]
+
+
+def _walk(ways: _Ways, roots: Iterable[tuple[int, bytes]]) -> Iterator[Named]:
+    """Yield the wanted entries where they stand, in the order of the roots (each with its rank), each directory once."""
+    wanted, trees, entries = ways
+    seen: set[tuple[bytes, bytes]] = set()
+    for rank, root in roots:
+        todo = [(root, b"")]
+        while todo:
+            key = todo.pop()
+            if key[0] not in trees or key in seen or len(seen) > _MAX_DIRECTORIES:
+                continue
+            seen.add(key)
+            tree, prefix = key
+            for number in trees[tree]:
+                name, child = entries[number]
+                if number in wanted:
+                    yield Named(prefix + name, child, rank)
+                elif len(prefix) < _MAX_PATH_BYTES:
+                    todo.append((child, prefix + name + b"/"))
 
 
 class Graph:
@@ -164,12 +201,11 @@ class Graph:
     def paths(self, ids: Collection[bytes]) -> dict[bytes, list[Named]]:
         """Return where each of the ids first stood, by id, one for each path, oldest first."""
         size = self._id_bytes
-        numbers = [number for entry, number in self._numbers.items() if entry[-size:] in ids]
-        return self._paths(numbers)
+        return self._paths(self._ways({number for entry, number in self._numbers.items() if entry[-size:] in ids}))
 
-    def _paths(self, numbers: Iterable[int]) -> dict[bytes, list[Named]]:
+    def _paths(self, ways: "_Ways") -> dict[bytes, list[Named]]:
         found: dict[bytes, dict[bytes, Named]] = {}
-        for named in self._walk(numbers):
+        for named in _walk(ways, self._roots()):
             found.setdefault(named.id, {}).setdefault(named.path, named)
         return {wanted: list(places.values()) for wanted, places in found.items()}
 
@@ -180,16 +216,17 @@ class Graph:
         """
         wanted = {bytes.fromhex(object_id): object_id for object_id in ids}
         size = self._id_bytes
-        submodules, numbers = set(), []
+        submodules, numbers = set(), set()
         for entry, number in self._numbers.items():
             if entry.startswith(_SUBMODULE_MODE):
                 submodules.add(entry[-size:])
-                numbers.append(number)
+                numbers.add(number)
             elif entry[-size:] in wanted:
-                numbers.append(number)
-        found = self._paths(numbers) if numbers else {}
+                numbers.add(number)
+        ways = self._ways(numbers)
+        found = self._paths(ways)
         modules = sorted({named.path for module in submodules for named in found.pop(module, ())})
-        at_head = self._named_by_head(wanted.keys()) if found else set()
+        at_head = self._named_by_head(ways)
         places = {
             object_id: [
                 Place(named.path, self._provenance(named, at_head=(named.path, raw) in at_head))
@@ -265,45 +302,34 @@ class Graph:
                 if not waiting[child]:
                     heapq.heappush(ready, (commits[child].committed, child))
 
-    def _walk(self, wanted: Iterable[int], only: str | None = None) -> Iterator[Named]:
-        """Yield the wanted entries where they stand, in the order of commits, each directory once.
-
-        `only` is a commit to look into alone. Trees that no commit reaches come last, from their tops.
-        """
-        flags, entries = self._flag(wanted)
-        seen: set[tuple[bytes, bytes]] = set()
-        roots = self._roots() if only is None else [(0, bytes.fromhex(self.commits[only].tree))]
-        for rank, root in roots:
-            todo = [(root, b"")]
-            while todo:
-                key = todo.pop()
-                if key in seen or len(seen) > _MAX_DIRECTORIES:
-                    continue
-                seen.add(key)
-                tree, prefix = key
-                for number in self._trees.get(tree, ()):
-                    if flags[number]:
-                        name, child = entries[number]
-                        if flags[number] & 1:
-                            yield Named(prefix + name, child, rank)
-                        if flags[number] & 2 and len(prefix) < _MAX_PATH_BYTES:
-                            todo.append((child, prefix + name + b"/"))
-
-    def _flag(self, wanted: Iterable[int]) -> tuple[bytearray, list[tuple[bytes, bytes]]]:
-        """Return for each entry whether it is wanted (1) or a directory (2), and its name and id."""
+    def _ways(self, wanted: Collection[int]) -> "_Ways":
+        """Return the trees that lead to wanted entries. Most lead to none, and are not walked through."""
+        if not wanted:
+            return _Ways(frozenset(), {}, {})
         size = self._id_bytes
         flags = bytearray(len(self._numbers))
-        for number in wanted:
-            flags[number] = 1
-        entries = []
-        for number, entry in enumerate(self._numbers):
-            if entry.startswith(_TREE_MODE):
-                flags[number] |= 2
-            if flags[number]:
-                entries.append((entry[entry.index(b" ") + 1 : -size - 1], entry[-size:]))
-            else:
-                entries.append((b"", b""))
-        return flags, entries
+        entries: dict[int, tuple[bytes, bytes]] = {}
+        for entry, number in self._numbers.items():
+            if entry.startswith(_TREE_MODE) or number in wanted:
+                flags[number] = 1
+                entries[number] = (entry[entry.index(b" ") + 1 : -size - 1], entry[-size:])
+        picked = {tree: select(numbers, flags) for tree, numbers in self._trees.items()}
+        above: dict[bytes, list[bytes]] = {}
+        leading = set()
+        for tree, numbers in picked.items():
+            for number in numbers:
+                if number in wanted:
+                    leading.add(tree)
+                else:
+                    above.setdefault(entries[number][1], []).append(tree)
+        todo = list(leading)
+        while todo:
+            for tree in above.get(todo.pop(), ()):
+                if tree not in leading:
+                    leading.add(tree)
+                    todo.append(tree)
+        trees = {tree: [n for n in picked[tree] if n in wanted or entries[n][1] in leading] for tree in leading}
+        return _Ways(wanted, trees, entries)
 
     def _roots(self) -> Iterator[tuple[int, bytes]]:
         """Yield root trees with their commit's rank, then the tops of what no commit reaches."""
@@ -315,12 +341,11 @@ class Graph:
         for tree in sorted(self._trees.keys() - below):
             yield len(self.order), tree
 
-    def _named_by_head(self, ids: Collection[bytes]) -> set[tuple[bytes, bytes]]:
+    def _named_by_head(self, ways: "_Ways") -> set[tuple[bytes, bytes]]:
         if self._head not in self.commits:
             return set()
-        size = self._id_bytes
-        numbers = [number for entry, number in self._numbers.items() if entry[-size:] in ids]
-        return {(named.path, named.id) for named in self._walk(numbers, only=self._head)}
+        root = bytes.fromhex(self.commits[self._head].tree)
+        return {(named.path, named.id) for named in _walk(ways, [(0, root)])}
 
     def _provenance(self, named: Named, *, at_head: bool) -> Provenance:
         known = None if self._head is None else at_head
