@@ -17,11 +17,19 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from scanner.display import decode_text
-from scanner.model import Place, Provenance
+from scanner.model import Change, Place, Provenance
 
 try:
-    from scanner.git._kernel import select
+    from scanner.git._kernel import first, parse_tree, select
 except ImportError:
+
+    def parse_tree(change: Change, data: bytes, id_bytes: int, numbers: dict[bytes, int]) -> bytes | None:
+        """Return None: without the kernel nobody tells of changes."""
+        return None
+
+    def first(numbers: "array[int]", flags: bytearray) -> int:
+        """Return the first number that is flagged, or -1."""
+        return next((number for number in numbers if flags[number]), -1)
 
     def select(numbers: "array[int]", flags: bytearray) -> list[int]:
         """Return the numbers that are flagged, in their order."""
@@ -112,6 +120,7 @@ def _walk(ways: _Ways, roots: Iterable[tuple[int, bytes]]) -> Iterator[Named]:
     """Yield the wanted entries where they stand, in the order of the roots (each with its rank), each directory once."""
     wanted, trees, entries = ways
     seen: set[tuple[bytes, bytes]] = set()
+    told: set[tuple[int, bytes]] = set()
     for rank, root in roots:
         todo = [(root, b"")]
         while todo:
@@ -123,7 +132,10 @@ def _walk(ways: _Ways, roots: Iterable[tuple[int, bytes]]) -> Iterator[Named]:
             for number in trees[tree]:
                 name, child = entries[number]
                 if number in wanted:
-                    yield Named(prefix + name, child, rank)
+                    # The next versions of the directory mostly have it too.
+                    if (number, prefix) not in told:
+                        told.add((number, prefix))
+                        yield Named(prefix + name, child, rank)
                 elif len(prefix) < _MAX_PATH_BYTES:
                     todo.append((child, prefix + name + b"/"))
 
@@ -145,8 +157,11 @@ class Graph:
         self._at_head: frozenset[str] = frozenset()
         self._tag_refs: frozenset[str] = frozenset()
 
-    def add_tree(self, object_id: str, data: bytes) -> bool:
-        """Take in a raw tree; False where it is malformed."""
+    def add_tree(self, object_id: str, data: bytes, change: Change | None = None) -> bool:
+        """Take in a raw tree; False where it is malformed. What is copied from another tree is not parsed again."""
+        if change is not None and (numbers := parse_tree(change, data, self._id_bytes, self._numbers)) is not None:
+            self._trees[bytes.fromhex(object_id)] = array("I", numbers)
+            return True
         entries = self._entry.findall(data)
         self._trees[bytes.fromhex(object_id)] = array("I", map(self._numbers.__getitem__, entries))
         return len(b"".join(entries)) == len(data)
@@ -307,28 +322,38 @@ class Graph:
         if not wanted:
             return _Ways(frozenset(), {}, {})
         size = self._id_bytes
-        flags = bytearray(len(self._numbers))
+        leads, pending = bytearray(len(self._numbers)), bytearray(len(self._numbers))
         entries: dict[int, tuple[bytes, bytes]] = {}
+        names: dict[bytes, list[int]] = {}
         for entry, number in self._numbers.items():
-            if entry.startswith(_TREE_MODE) or number in wanted:
-                flags[number] = 1
-                entries[number] = (entry[entry.index(b" ") + 1 : -size - 1], entry[-size:])
-        picked = {tree: select(numbers, flags) for tree, numbers in self._trees.items()}
-        above: dict[bytes, list[bytes]] = {}
-        leading = set()
-        for tree, numbers in picked.items():
-            for number in numbers:
-                if number in wanted:
-                    leading.add(tree)
-                else:
-                    above.setdefault(entries[number][1], []).append(tree)
-        todo = list(leading)
-        while todo:
-            for tree in above.get(todo.pop(), ()):
-                if tree not in leading:
-                    leading.add(tree)
-                    todo.append(tree)
-        trees = {tree: [n for n in picked[tree] if n in wanted or entries[n][1] in leading] for tree in leading}
+            if number in wanted:
+                leads[number] = 1
+            elif entry.startswith(_TREE_MODE) and entry[-size:] in self._trees:
+                pending[number] = 1
+                names.setdefault(entry[-size:], []).append(number)
+            else:
+                continue
+            entries[number] = (entry[entry.index(b" ") + 1 : -size - 1], entry[-size:])
+        trees: dict[bytes, list[int]] = {}
+        done = set()
+        for start in self._trees:
+            todo = [start] if start not in done else []
+            while todo:
+                # Directories first, one at a time, so that what they lead to is known when their parent's turn comes.
+                tree = todo[-1]
+                below = first(self._trees[tree], pending)
+                if below >= 0:
+                    pending[below] = 0
+                    if entries[below][1] not in done:
+                        todo.append(entries[below][1])
+                    continue
+                todo.pop()
+                done.add(tree)
+                ways = select(self._trees[tree], leads)
+                if ways:
+                    trees[tree] = ways
+                    for number in names.get(tree, ()):
+                        leads[number] = 1
         return _Ways(wanted, trees, entries)
 
     def _roots(self) -> Iterator[tuple[int, bytes]]:

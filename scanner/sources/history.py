@@ -126,9 +126,9 @@ class HistorySource:
 
     def _read_graph(self, ids: Mapping[str, list[str]]) -> None:
         graph = self._graph
-        for object_id, kind, data, _ in self._read(ids, "commit", "tag", "tree"):
+        for object_id, kind, data, change in self._read(ids, "commit", "tag", "tree"):
             if kind == "tree":
-                if not graph.add_tree(object_id, data):
+                if not graph.add_tree(object_id, data, change):
                     self.gaps.append(Gap("corrupt", f"tree {object_id}", "its entries are malformed"))
             elif kind == "commit":
                 graph.add_commit(object_id, data)
