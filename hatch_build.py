@@ -52,8 +52,9 @@ def _compile(source: str, folder: str) -> str:
     from setuptools.command.build_ext import build_ext
 
     copy = shutil.copy(source, folder)
-    libraries = ["zlib"] if sys.platform == "win32" else ["z"]
-    extension = Extension(_NAME, [copy], libraries=libraries, extra_compile_args=[] if sys.platform == "win32" else ["-O2", "-g0"])
+    windows = sys.platform == "win32"
+    flags = [] if windows else ["-O2", "-g0"]
+    extension = Extension(_NAME, [copy], libraries=["zlib" if windows else "z"], extra_compile_args=flags)
     before = os.getcwd()
     os.chdir(folder)
     try:

@@ -23,7 +23,8 @@ def _report(target: Path, engine: str, *options: str) -> tuple[list[Any], dict[s
     outcome = sealgate(
         "scan", target, "--engine", engine, "--report", "jsonl", "--show-secrets", "--fail-on", "low", *options
     )
-    assert outcome.code in (0, 1, 3) and outcome.out, outcome.err
+    assert outcome.code in (0, 1, 3), outcome.err
+    assert outcome.out, outcome.err
     summary = outcome.summary
     del summary["seconds"]
     return outcome.findings, summary

@@ -117,17 +117,18 @@ class Detector:
     def _look(self, data: bytes, change: Change | None) -> tuple[list[Candidate], list[Candidate]]:
         """Return the candidates, and the ends of forms; where a change tells it, from what is new and from the base's."""
         rules = self.ruleset
-        before = change.before if change is not None else None
-        text = change.gather(data, rules.near, rules.far) if change is not None and before is not None else None
-        if change is not None and text is not None:
-            found = (
-                change.merge(before[0], _find_all(rules.anchors, text)),
-                change.merge(before[1], _find_all(rules.forms, text)),
-            )
-        else:
+        if change is None:
+            return self.candidates(data), _find_all(rules.forms, data)
+        text = change.gather(data, rules.near, rules.far) if change.before is not None else None
+        if text is None:
             found = self.candidates(data), _find_all(rules.forms, data)
-        if change is not None:
-            change.notes = found
+        else:
+            candidates, runs = change.before
+            found = (
+                change.merge(candidates, _find_all(rules.anchors, text)),
+                change.merge(runs, _find_all(rules.forms, text)),
+            )
+        change.notes = found
         return found
 
     def _decode(self, data: bytes, encoded: Iterable[Candidate], depth: int, outer: tuple[str, ...]) -> Iterator[Match]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the compiled kernel offers; see `_kernel.pyx`."""
+# What the compiled kernel offers; see `_kernel.pyx`.
 
 from array import array
 from mmap import mmap

@@ -98,8 +98,7 @@ def open_packs(repo: Repository, max_bytes: int) -> Packs | None:
         packs, loose = [], set[bytes]()
         for objects in _object_folders(folder):
             loose |= _loose(objects, repo.id_bytes)
-            for index in sorted(_indexes(objects)):
-                packs.append(_open_pack(Pack, index, repo.id_bytes, min(max_bytes, LARGE)))
+            packs += [_open_pack(Pack, index, repo.id_bytes, min(max_bytes, LARGE)) for index in sorted(_indexes(objects))]
     except (OSError, ValueError, MemoryError):
         return None
     return Packs([pack for pack in packs if pack is not None], loose) if packs else None

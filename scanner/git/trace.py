@@ -20,12 +20,8 @@ from scanner.display import decode_text
 from scanner.model import Change, Place, Provenance
 
 try:
-    from scanner.git._kernel import first, parse_tree, select
+    from scanner.git._kernel import first, select
 except ImportError:
-
-    def parse_tree(change: Change, data: bytes, id_bytes: int, numbers: dict[bytes, int]) -> bytes | None:
-        """Return None: without the kernel nobody tells of changes."""
-        return None
 
     def first(numbers: "array[int]", flags: bytearray) -> int:
         """Return the first number that is flagged, or -1."""
@@ -159,9 +155,13 @@ class Graph:
 
     def add_tree(self, object_id: str, data: bytes, change: Change | None = None) -> bool:
         """Take in a raw tree; False where it is malformed. What is copied from another tree is not parsed again."""
-        if change is not None and (numbers := parse_tree(change, data, self._id_bytes, self._numbers)) is not None:
-            self._trees[bytes.fromhex(object_id)] = array("I", numbers)
-            return True
+        if change is not None:
+            from scanner.git._kernel import parse_tree  # whoever tells of changes has it
+
+            numbers = parse_tree(change, data, self._id_bytes, self._numbers)
+            if numbers is not None:
+                self._trees[bytes.fromhex(object_id)] = array("I", numbers)
+                return True
         entries = self._entry.findall(data)
         self._trees[bytes.fromhex(object_id)] = array("I", map(self._numbers.__getitem__, entries))
         return len(b"".join(entries)) == len(data)
