@@ -523,7 +523,8 @@ cdef class Delta:
         cdef Copy *room = <Copy *>malloc((count + 1) * sizeof(Copy))
         if room is NULL:
             raise MemoryError
-        memcpy(room, copies, count * sizeof(Copy))
+        if count:
+            memcpy(room, copies, count * sizeof(Copy))
         free(self._copies)
         self._copies = room
         self._count, self._base_size, self._size = count, base_size, size
