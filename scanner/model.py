@@ -114,7 +114,7 @@ class Change(Protocol):
     """How content was made of other content that was yielded before it: which parts are copies, so which are new.
 
     `before` is what a reader noted of that content, None where it noted nothing; `notes` is for what it notes of
-    this one. Candidates are pairs that begin with the offset of their end, in ascending order.
+    this one. Candidates are (end, rule) in ascending order, or with a third part, what is known about the candidate.
     """
 
     before: Any
@@ -128,8 +128,11 @@ class Change(Protocol):
         """
         ...
 
-    def merge(self, before: list[tuple[int, int]], fresh: list[tuple[int, int]], /) -> list[tuple[int, int]]:
-        """Return the candidates of this content: out of the other one's, and those in what was gathered."""
+    def merge(self, before: list[Any], fresh: list[Any], left: Any = None, right: Any = None, /) -> list[Any]:
+        """Return the candidates of this content: out of the other one's, and those in what was gathered.
+
+        What is known of one holds where `left[rule]` bytes before its end and `right[rule]` behind are copied with it.
+        """
         ...
 
 

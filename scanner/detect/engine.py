@@ -7,6 +7,7 @@ anywhere (another version of the file that shares the line), and gives the same 
 window has the same bytes.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -77,6 +78,11 @@ class Detector:
         self.ruleset = ruleset
         self.gaps: list[Gap] = []
         self.expressions = Expressions()
+        # What `confirm` looks at, before a candidate's end and behind it.
+        self._margins = (
+            array("I", (longest + NEAR_BYTES for _, longest, _, _ in ruleset.reaches)),
+            array("I", (reach - shortest + _EDGE + NEAR_BYTES for shortest, _, reach, _ in ruleset.reaches)),
+        )
         self._left_out: frozenset[int] | None = frozenset()
         self._path: bytes | None = None
         self._searches: dict[int, Expression] = {}
@@ -114,7 +120,7 @@ class Detector:
             return matches
         return sorted([*matches, *self._decode(data, runs, depth, encoding)], key=_by_span)
 
-    def _look(self, data: bytes, change: Change | None) -> tuple[list[Candidate], list[Candidate]]:
+    def _look(self, data: bytes, change: Change | None) -> tuple[list[Any], list[Any]]:
         """Return the candidates, and the ends of forms; where a change tells it, from what is new and from the base's."""
         rules = self.ruleset
         if change is None:
@@ -125,7 +131,7 @@ class Detector:
         else:
             candidates, runs = change.before
             found = (
-                change.merge(candidates, _find_all(rules.anchors, text)),
+                change.merge(candidates, _find_all(rules.anchors, text), *self._margins),
                 change.merge(runs, _find_all(rules.forms, text)),
             )
         change.notes = found
@@ -167,25 +173,38 @@ class Detector:
         """Return (end offset, rule index) wherever a rule's anchor ends."""
         return _find_all(self.ruleset.anchors, data)
 
-    def confirm(self, data: bytes, candidates: Iterable[Candidate], decoded_from: tuple[str, ...] = ()) -> list[Match]:
-        """Return the matches at these candidates, in order of place, each once."""
+    def confirm(self, data: bytes, candidates: Iterable[Any], decoded_from: tuple[str, ...] = ()) -> list[Match]:
+        """Return the matches at these candidates, in order of place, each once.
+
+        What is found out about a candidate becomes its third part, where the candidates are a list.
+        """
         found: dict[tuple[int, int, int], Judgement] = {}
         reaches, memo = self.ruleset.reaches, self._memo
-        for end, index in candidates:
-            shortest, longest, reach, _ = reaches[index]
-            first = end - longest if end > longest else 0
-            last = end - shortest + reach + _EDGE
-            begin = first - NEAR_BYTES if first > NEAR_BYTES else 0
-            window = data[begin : last + NEAR_BYTES]
-            # Near the beginning of content the same window belongs to several candidates.
-            key = (index, end - begin, window)
-            hits = memo.get(key)
-            if hits is None:
-                hits = self._search(index, window, first - begin, end - shortest - begin, last - begin)
-                if hits and not self._is_near(index, window, first - begin, end - begin):
-                    hits = ()
-                if len(window) <= _MEMO_WINDOW:
-                    _remember(memo, key, hits)
+        notes = candidates if isinstance(candidates, list) else None
+        for number, candidate in enumerate(candidates):
+            if len(candidate) == 3:
+                end, index, hits = candidate
+                if not hits:
+                    continue
+                begin = max(0, end - reaches[index].longest - NEAR_BYTES)
+            else:
+                end, index = candidate
+                shortest, longest, reach, _ = reaches[index]
+                first = end - longest if end > longest else 0
+                last = end - shortest + reach + _EDGE
+                begin = first - NEAR_BYTES if first > NEAR_BYTES else 0
+                window = data[begin : last + NEAR_BYTES]
+                # Near the beginning of content the same window belongs to several candidates.
+                key = (index, end - begin, window)
+                hits = memo.get(key)
+                if hits is None:
+                    hits = self._search(index, window, first - begin, end - shortest - begin, last - begin)
+                    if hits and not self._is_near(index, window, first - begin, end - begin):
+                        hits = ()
+                    if len(window) <= _MEMO_WINDOW:
+                        _remember(memo, key, hits)
+                if notes is not None:
+                    notes[number] = (end, index, hits)
             for start, stop, value in hits:
                 found[start + begin, stop + begin, index] = value
         if not found:

@@ -605,15 +605,20 @@ cdef class Delta:
         last.start, last.first, last.final = first, start, final
         last.stop = final + 1 if final < size else size
 
-    def merge(self, list before not None, list fresh not None):
+    def merge(self, list before not None, list fresh not None, const uint32_t[::1] left=None,
+              const uint32_t[::1] right=None):
         """Return the candidates (end, rule) of the result: those of the base's in copied parts, and the fresh ones.
 
-        Both lists are in ascending order; the offsets of `fresh` are those of the gathered text.
+        Both lists are in ascending order; the offsets of `fresh` are those of the gathered text. A candidate of the
+        base's may have a third part, that hangs on `left[rule]` bytes before its end and `right[rule]` behind it: it
+        keeps that where all of these are copied with it.
         """
+        cdef size_t rule, rules = <size_t>left.shape[0] if left is not None and right is not None else 0
         cdef list found = []
         cdef size_t i, window, end, low, high, middle
         cdef size_t known = <size_t>len(before)
         cdef Copy *copy
+        cdef bint whole
         if not known and not fresh:
             return found
         window = 0
@@ -631,11 +636,14 @@ cdef class Delta:
                 end = <size_t>item[0]
                 if end > copy.source + copy.size:
                     break
+                rule = <size_t>item[1]
+                whole = rule < rules and rule < <size_t>right.shape[0] and (
+                    end - copy.source >= left[rule] and copy.source + copy.size - end >= right[rule])
                 end = end - copy.source + copy.at
                 while window < self._window_count and self._windows[window].final < end:
                     window += 1
                 if window >= self._window_count or end < self._windows[window].first:
-                    found.append((end, item[1]))
+                    found.append((end, item[1], item[2]) if whole and len(item) == 3 else (end, item[1]))
                 low += 1
         window = 0
         for item in fresh:

@@ -94,7 +94,7 @@ def _near(detector: Detector, data: bytes, candidates: list[tuple[int, int]]) ->
     reaches = detector.ruleset.reaches
     return {
         (end, index)
-        for end, index in candidates
+        for end, index, *_ in candidates
         if detector._is_near(index, data, max(0, end - reaches[index].longest), end)
     }
 

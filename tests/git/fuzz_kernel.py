@@ -6,10 +6,12 @@ An outcome is content or `ValueError`; whatever else comes, and a process that d
 """
 
 import contextlib
+import itertools
 import random
 import sys
 import time
 from array import array
+from collections import defaultdict
 
 from test_packs import a_pack, instructions, kernel
 
@@ -69,15 +71,9 @@ def _delta(source: random.Random) -> None:
 
 def _tree(source: random.Random) -> None:
     entries = [b"100644 %d\0" % i + source.randbytes(20) for i in range(source.randint(0, 6))]
-    numbers: dict[bytes, int] = {}
-
-    class Numbers(dict):
-        def __missing__(self, key: bytes) -> int:
-            numbers[key] = len(numbers)
-            return numbers[key]
-
+    numbers: defaultdict[bytes, int] = defaultdict(itertools.count().__next__)
     base, first = b"".join(entries), kernel.Delta()
-    kernel.parse_tree(first, base, 20, Numbers())
+    kernel.parse_tree(first, base, 20, numbers)
     delta = kernel.Delta(first.notes)
     pack = kernel.Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
     cuts = sorted(source.randrange(len(base) + 1) for _ in range(3))
@@ -85,8 +81,8 @@ def _tree(source: random.Random) -> None:
     ops = [op for op in ops if op and (isinstance(op, bytes) or op[1])]
     with contextlib.suppress(ValueError):
         made = pack.patch(_damaged(source, instructions(len(base), ops)), base, delta)
-        again = kernel.parse_tree(kernel.Delta(), made, 20, Numbers(numbers))
-        assert kernel.parse_tree(delta, made, 20, Numbers(numbers)) == again
+        again = kernel.parse_tree(kernel.Delta(), made, 20, numbers)
+        assert kernel.parse_tree(delta, made, 20, numbers) == again
 
 
 def main(seconds: float, seed: int) -> None:
