@@ -89,7 +89,7 @@ class HistorySource:
         packs = self._packs
         listed = list_objects(self._repo, self.gaps) if packs is None else list_named(self._repo, packs.others, self.gaps)
         if packs is not None:
-            self._known |= packs.known
+            self._known = packs.known
         return self._sort(listed)
 
     def _sort(self, listed: Iterable[tuple[str, str, int]]) -> dict[str, list[str]]:
