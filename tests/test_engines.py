@@ -193,6 +193,23 @@ def test_a_damaged_pack(git_repo: Make, seed: int) -> None:
     assert packed[1]["complete"] == reference[1]["complete"]
 
 
+def test_a_damaged_pack_beside_a_sound_one(git_repo: Make) -> None:
+    repo = _grown(git_repo(), versions=10)
+    repo.git("repack", "-adfq")
+    repo.git("repack", "-aq", "--window=0", "-f")
+    packs = sorted(repo.path.glob(".git/objects/pack/*.pack"))
+    assert len(packs) == 2
+    for number, pack in enumerate(packs):
+        pack.chmod(0o600)
+        content = bytearray(pack.read_bytes())
+        for part in range(2, 6):
+            content[len(content) * (part + number) // 9 + 3] ^= 16
+        pack.write_bytes(content)
+        packed, reference = (_report(repo.path, engine, "--only", "secrets") for engine in ("pack", "reference"))
+        assert packed[0] == reference[0]
+        assert packed[1]["scanned"] == reference[1]["scanned"]
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 1 << 30), st.integers(1, 25), st.integers(1, 60), st.integers(0, 30), st.booleans())
 def test_random_repositories(seed: int, versions: int, depth: int, window: int, twice: bool) -> None:

@@ -52,11 +52,16 @@ class Packs:
     def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Delta]]":
         """Yield id, content and change of all objects of this kind; those that have to be left to git are `failed`."""
         seen: set[bytes] | None = set() if len(self._packs) > 1 else None
+        bad: dict[bytes, None] = {}
         for pack in self._packs:
-            yield from _read_pack(pack, _KINDS[kind], seen, failed)
+            yield from _read_pack(pack, _KINDS[kind], seen, bad)
+        # Of several copies one will do.
+        failed += [name.hex() for name in bad if seen is None or name not in seen]
 
 
-def _read_pack(pack: "Pack", kind: int, seen: set[bytes] | None, failed: list[str]) -> "Iterator[tuple[str, bytes, Delta]]":
+def _read_pack(
+    pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]
+) -> "Iterator[tuple[str, bytes, Delta]]":
     from scanner.git._kernel import Delta
 
     held: dict[int, tuple[bytes, Delta]] = {}
@@ -73,8 +78,7 @@ def _read_pack(pack: "Pack", kind: int, seen: set[bytes] | None, failed: list[st
                 data = pack.apply(number, source, change)
         except (KeyError, ValueError, MemoryError):
             # A base that failed, an object that is large or damaged: git knows, or knows another copy.
-            if seen is None or name not in seen:
-                failed.append(name.hex())
+            bad[name] = None
             continue
         if pack.is_base(number):
             held[number] = data, change
