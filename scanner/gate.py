@@ -128,7 +128,8 @@ def scan(
 
 def _gaps(source: Source, detector: Detector, run: "_Run", seal: Seal | None) -> tuple[Gap, ...]:
     """Return all gaps, each once: two sources of one repository meet the same."""
-    gaps = [*source.gaps, *run.gaps, *detector.gaps]
+    # The same rule or run may have been met in many versions of a file.
+    gaps = [*source.gaps, *run.gaps, *sorted(set(detector.gaps))]
     if seal is not None:
         gaps += [gap for gap in (*seal.gaps, *seal.source.gaps) if gap not in gaps]
     return tuple(gaps)
@@ -207,7 +208,7 @@ class _Run:
 
     def _scan(self, blob: Blob) -> None:
         path = blob.place.path if blob.place else None
-        matches = self._detector.find(blob.data, path)
+        matches = self._detector.find(blob.data, path, blob.change)
         if matches and _CIPHERTEXT in blob.data:
             matches = _outside_ciphertext(matches, blob.data)
         if blob.lines is not None:
@@ -229,6 +230,8 @@ class _Run:
     def findings(self) -> tuple[list[Finding], dict[tuple[str, bytes], list[Mark]]]:
         """Return one finding a secret and path, in order of place, with the marks that speak of each."""
         groups: dict[tuple[str, bytes], list[_Occurrence]] = {}
+        # How a repository is packed must not decide between equals.
+        self._seen.sort(key=lambda seen: seen.blob or "~")
         for seen, place in self._placed():
             for sighting in _at(seen.sightings, place.path):
                 occurrence = _Occurrence(sighting, seen, place.provenance)

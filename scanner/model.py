@@ -7,7 +7,7 @@ of the time a pre-commit run may take). Git paths and contents are bytes until a
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, NoReturn, Protocol
+from typing import Any, Final, Literal, NamedTuple, NoReturn, Protocol
 
 Confidence = Literal["low", "medium", "high", "proven"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -110,19 +110,47 @@ class Place(NamedTuple):
     link: bool = False
 
 
+class Change(Protocol):
+    """How content was made of other content that was yielded before it: which parts are copies, so which are new.
+
+    `before` is what a reader noted of that content, None where it noted nothing; `notes` is for what it notes of
+    this one. Candidates are (end, rule) in ascending order, or with a third part, what is known about the candidate.
+    """
+
+    before: Any
+    notes: Any
+
+    def gather(self, data: bytes, near: int, far: int, /) -> bytes | None:
+        """Return what has to be looked at for candidates that the other content has not, one after the other.
+
+        A candidate hangs on at most `near` bytes before its end, or on `far` within its line, and one behind.
+        None where that is most of the content.
+        """
+        ...
+
+    def merge(self, before: list[Any], fresh: list[Any], left: Any = None, right: Any = None, /) -> list[Any]:
+        """Return the candidates of this content: out of the other one's, and those in what was gathered.
+
+        What is known of one holds where `left[rule]` bytes before its end and `right[rule]` behind are copied with it.
+        """
+        ...
+
+
 class Blob(NamedTuple):
     """One piece of content to scan, whole.
 
     `id` is git's object id in hex, or None for what is not a git object. `place` is None where the
     source learns paths only for what has findings (`Source.trace`). `lines` gives each line of `data`
     its number in the real file, negative where the line is there as context only (a diff's hunks);
-    None means lines count from 1 and all of them matter.
+    None means lines count from 1 and all of them matter. `change` tells how the content was made of other content,
+    where that is known.
     """
 
     data: bytes
     id: str | None
     place: Place | None
     lines: tuple[int, ...] | None = None
+    change: Change | None = None
 
 
 class Version(NamedTuple):

@@ -154,7 +154,14 @@ def make_source(options: argparse.Namespace, mode: str, target: Target, settings
         return WorktreeSource(target.repository, settings.max_blob)
     from scanner.sources.history import HistorySource
 
-    return HistorySource(target.repository, settings.max_blob)
+    engine = getattr(options, "engine", "auto")
+    history = HistorySource(target.repository, settings.max_blob, engine)
+    if engine == "pack" and history.engine != "pack":
+        raise ConfigError("the pack engine cannot read this repository here", "leave --engine out: git reads it then")
+    if options.verbose:
+        how = "from its packs" if history.engine == "pack" else "by git, each object whole"
+        print(f"sealgate: the {history.engine} engine reads this history, {how}", file=sys.stderr)
+    return history
 
 
 def make_seal(

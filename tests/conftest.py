@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures that all tests share."""
 
+import contextlib
+import importlib.metadata
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from gitrepo import GitRepo
+
+import scanner.git
+
+# Tests see the checkout, in which nothing is compiled; the kernel is the installed package's.
+with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+    scanner.git.__path__.append(str(importlib.metadata.distribution("sealgate").locate_file("scanner/git")))
 
 
 @pytest.fixture

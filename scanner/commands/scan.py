@@ -37,6 +37,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--stdin", action="store_true", help="standard input as one file")
     what.add_argument("--name", metavar="PATH", help="the path that --stdin stands for")
     what.add_argument("--max-blob", metavar="SIZE", help="leave out, and report, content larger than this (default: 128M)")
+    what.add_argument(
+        "--engine",
+        choices=("auto", "pack", "reference"),
+        default="auto",
+        help="how a history is read: from the packs where that is possible (auto), else by git; both find the same",
+    )
     add_common_options(parser)
     parser.add_argument(
         "--vault-check",

@@ -37,6 +37,7 @@ SMALL: Final = 200
 class Anchor(NamedTuple):
     """What Hyperscan looks for: an expression, and the least and greatest length of its matches.
 
+    `lines` says whether a match may have the end of a line in it.
     A hit that ends at `end` belongs to a match of the whole pattern that starts between
     `end - longest` and `end - shortest`.
     """
@@ -44,6 +45,7 @@ class Anchor(NamedTuple):
     expression: str
     shortest: int
     longest: int
+    lines: bool
 
 
 class Width(NamedTuple):
@@ -94,7 +96,27 @@ def anchor(pattern: str) -> Anchor:
         raise ValueError(f"no literal of at least {LITERAL} characters in every match")
     exact = parser.parse("".join(cut.parts))
     low, high = exact.getwidth()
-    return Anchor("".join(_one(op, value, WIDE) for op, value in exact), int(low), int(high) + skipped)
+    return Anchor("".join(_one(op, value, WIDE) for op, value in exact), int(low), int(high) + skipped, _has_newline(exact))
+
+
+def _has_newline(items: Sequence[tuple[Any, Any]]) -> bool:
+    """Whether any part of these items can match the end of a line."""
+    for op, value in items:
+        if op is c.LITERAL:
+            found = value == 10
+        elif op in (c.NOT_LITERAL, c.IN, c.ANY):
+            found = re.match(_class(op, value), "\n", re.ASCII) is not None
+        elif op is c.SUBPATTERN:
+            found = _has_newline(value[3])
+        elif op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+            found = _has_newline(value[2])
+        elif op is c.BRANCH:
+            found = any(_has_newline(branch) for branch in value[1])
+        else:
+            found = op is c.ATOMIC_GROUP and _has_newline(value)
+        if found:
+            return True
+    return False
 
 
 def _skip_optional(items: list[tuple[Any, Any]]) -> tuple[list[tuple[Any, Any]], int]:

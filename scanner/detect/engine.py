@@ -7,6 +7,7 @@ anywhere (another version of the file that shares the line), and gives the same 
 window has the same bytes.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -15,7 +16,7 @@ from scanner.detect.expression import Expression, Expressions
 from scanner.detect.prefilter import RuleSet
 from scanner.detect.rules import Rule
 from scanner.lines import Lines
-from scanner.model import CONFIDENCES, Confidence, Gap, Location, Secret, Span
+from scanner.model import CONFIDENCES, Change, Confidence, Gap, Location, Secret, Span
 
 # What the judge sees before and after a value.
 NEAR_BYTES: Final = 200
@@ -77,6 +78,11 @@ class Detector:
         self.ruleset = ruleset
         self.gaps: list[Gap] = []
         self.expressions = Expressions()
+        # What `confirm` looks at, before a candidate's end and behind it.
+        self._margins = (
+            array("I", (longest + NEAR_BYTES for _, longest, _, _ in ruleset.reaches)),
+            array("I", (reach - shortest + _EDGE + NEAR_BYTES for shortest, _, reach, _ in ruleset.reaches)),
+        )
         self._left_out: frozenset[int] | None = frozenset()
         self._path: bytes | None = None
         self._searches: dict[int, Expression] = {}
@@ -85,34 +91,51 @@ class Detector:
         self._judgements: dict[tuple[int, bytes, bytes, bytes, Span], Judgement | None] = {}
         self._runs: dict[tuple[bytes, int, bool, int, frozenset[int]], list[Match]] = {}
 
-    def find(self, data: bytes, path: bytes | None = None) -> list[Match]:
+    def find(self, data: bytes, path: bytes | None = None, change: Change | None = None) -> list[Match]:
         """Return every match in the data, in order of place; decoded content included.
 
-        Where the path is known, rules for other paths are left out from the start.
+        Where the path is known, rules for other paths are left out from the start. Where a change tells how the
+        data was made of other data that was read before, only what is new in it is looked at; the matches are the same.
         """
         # Told by the path at the first candidate, which most content never has.
         self._path, self._left_out = path, frozenset() if path is None else None
-        return self._find(data, 0)
+        return self._find(data, 0, change)
 
     def spans(self, data: bytes, path: bytes) -> list[Span]:
         """Return where secrets stand in a file, of those that are worth a look (medium and above)."""
         return [match.span for match in self.find(data, path) if match.value.confidence != "low" and not match.reading]
 
-    def _find(self, data: bytes, depth: int) -> list[Match]:
-        matches = self._read(data, depth, ())
+    def _find(self, data: bytes, depth: int, change: Change | None = None) -> list[Match]:
+        matches = self._read(data, depth, (), change)
         decoded, encoding = transcode(data)
         # The bytes as they are count too: two of them at the beginning must not hide the rest.
         return [*matches, *self._read(decoded, depth, encoding)] if encoding else matches
 
-    def _read(self, data: bytes, depth: int, encoding: tuple[str, ...]) -> list[Match]:
-        candidates = self.candidates(data)
+    def _read(self, data: bytes, depth: int, encoding: tuple[str, ...], change: Change | None = None) -> list[Match]:
+        candidates, runs = self._look(data, change)
         if candidates and (left_out := self._rules_left_out()):
             candidates = [found for found in candidates if found[1] not in left_out]
         matches = self.confirm(data, candidates, encoding) if candidates else []
-        runs = _find_all(self.ruleset.forms, data)
         if not runs:
             return matches
         return sorted([*matches, *self._decode(data, runs, depth, encoding)], key=_by_span)
+
+    def _look(self, data: bytes, change: Change | None) -> tuple[list[Any], list[Any]]:
+        """Return the candidates, and the ends of forms; where a change tells it, from what is new and from the base's."""
+        rules = self.ruleset
+        if change is None:
+            return self.candidates(data), _find_all(rules.forms, data)
+        text = change.gather(data, rules.near, rules.far) if change.before is not None else None
+        if text is None:
+            found = self.candidates(data), _find_all(rules.forms, data)
+        else:
+            candidates, runs = change.before
+            found = (
+                change.merge(candidates, _find_all(rules.anchors, text), *self._margins),
+                change.merge(runs, _find_all(rules.forms, text)),
+            )
+        change.notes = found
+        return found
 
     def _decode(self, data: bytes, encoded: Iterable[Candidate], depth: int, outer: tuple[str, ...]) -> Iterator[Match]:
         """Yield the matches within encoded runs, each at the place of its run."""
@@ -150,23 +173,38 @@ class Detector:
         """Return (end offset, rule index) wherever a rule's anchor ends."""
         return _find_all(self.ruleset.anchors, data)
 
-    def confirm(self, data: bytes, candidates: Iterable[Candidate], decoded_from: tuple[str, ...] = ()) -> list[Match]:
-        """Return the matches at these candidates, in order of place, each once."""
+    def confirm(self, data: bytes, candidates: Iterable[Any], decoded_from: tuple[str, ...] = ()) -> list[Match]:
+        """Return the matches at these candidates, in order of place, each once.
+
+        What is found out about a candidate becomes its third part, where the candidates are a list.
+        """
         found: dict[tuple[int, int, int], Judgement] = {}
         reaches, memo = self.ruleset.reaches, self._memo
-        for end, index in candidates:
-            shortest, longest, reach = reaches[index]
-            first = end - longest if end > longest else 0
-            last = end - shortest + reach + _EDGE
-            begin = first - NEAR_BYTES if first > NEAR_BYTES else 0
-            window = data[begin : last + NEAR_BYTES]
-            # Near the beginning of content the same window belongs to several candidates.
-            key = (index, end - begin, window)
-            hits = memo.get(key)
-            if hits is None:
-                hits = self._search(index, window, first - begin, end - shortest - begin, last - begin)
-                if len(window) <= _MEMO_WINDOW:
-                    _remember(memo, key, hits)
+        notes = candidates if isinstance(candidates, list) else None
+        for number, candidate in enumerate(candidates):
+            if len(candidate) == 3:
+                end, index, hits = candidate
+                if not hits:
+                    continue
+                begin = max(0, end - reaches[index].longest - NEAR_BYTES)
+            else:
+                end, index = candidate
+                shortest, longest, reach, _ = reaches[index]
+                first = end - longest if end > longest else 0
+                last = end - shortest + reach + _EDGE
+                begin = first - NEAR_BYTES if first > NEAR_BYTES else 0
+                window = data[begin : last + NEAR_BYTES]
+                # Near the beginning of content the same window belongs to several candidates.
+                key = (index, end - begin, window)
+                hits = memo.get(key)
+                if hits is None:
+                    hits = self._search(index, window, first - begin, end - shortest - begin, last - begin)
+                    if hits and not self._is_near(index, window, first - begin, end - begin):
+                        hits = ()
+                    if len(window) <= _MEMO_WINDOW:
+                        _remember(memo, key, hits)
+                if notes is not None:
+                    notes[number] = (end, index, hits)
             for start, stop, value in hits:
                 found[start + begin, stop + begin, index] = value
         if not found:
@@ -176,6 +214,15 @@ class Detector:
             Match(value, Span(start, end), lines.locate(start, end), decoded_from)
             for (start, end, _), value in sorted(found.items(), key=_by_place)
         ]
+
+    def _is_near(self, index: int, window: bytes, first: int, end: int) -> bool:
+        """Whether the anchor that ends here begins no further away than the rule allows.
+
+        Hyperscan counts wide repeats no further than it must, so some candidates hang on bytes that stand anywhere
+        before them. Such a one could tell matches that a version with the same bytes here, and others there, has not.
+        """
+        begin = max(0, first - 1)
+        return (end - begin, index) in _find_all(self.ruleset.anchors, window[begin : end + 1])
 
     def _search(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[_Hit, ...]:
         """Judge the matches that start between `first` and `latest` and end by `last`."""

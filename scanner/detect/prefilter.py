@@ -23,19 +23,25 @@ from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, loa
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
-_FORMAT: Final = b"sealgate-rules-3"
+_FORMAT: Final = b"sealgate-rules-4"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
 # A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
 _HEAD: Final = struct.Struct(">32sIII")
-_REACH: Final = struct.Struct(">III")
+_REACH: Final = struct.Struct(">III?")
+# No form is longer; see `encoded.py`.
+_LONGEST_FORM: Final = 16
 
 
 class Reach(NamedTuple):
-    """How far a candidate's window goes: the anchor's length bounds and the longest whole match, in bytes."""
+    """How far a candidate's window goes: the anchor's length bounds and the longest whole match, in bytes.
+
+    `lines` says whether the anchor may go over the end of a line.
+    """
 
     shortest: int
     longest: int
     match: int
+    lines: bool
 
 
 class RuleSet:
@@ -51,6 +57,9 @@ class RuleSet:
         self.digest = digest
         self.anchors = anchors
         self.forms = forms
+        # What a candidate hangs on before its end: `near` bytes at most, or `far` of them within its line.
+        self.near = max([_LONGEST_FORM, *(reach.longest for reach in reaches if reach.lines)])
+        self.far = max([self.near, *(reach.longest for reach in reaches)])
         self._rules: dict[int, Rule] = {}
         self._limited: list[int] | None = None
 
@@ -103,7 +112,7 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         expressions.append(cut.expression.encode())
         # An open-ended pattern is a complaint of the linter; here it matches as far as any rule may.
         longest, match = (min(length, MAX_MATCH_BYTES) for length in (cut.longest, width(rule.pattern).longest))
-        reaches.append(Reach(cut.shortest, longest, match))
+        reaches.append(Reach(cut.shortest, longest, match, cut.lines))
     flags = [hyperscan.HS_FLAG_CASELESS if rule.ignore_case else 0 for rule in rules]
     found = forms((rule.pattern, rule.ignore_case) for rule in rules)
     try:

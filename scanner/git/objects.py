@@ -44,6 +44,11 @@ def _list_rest(repo: Repository, seen: Collection[str], gaps: list[Gap]) -> Iter
     """Go on where git died of an object: names are listed without a look at objects, then asked for."""
     with repo.start("cat-file", *_ALL_OBJECTS, "--batch-check=%(objectname)") as git:
         ids = [object_id for line in git.stdout if (object_id := line.decode("ascii").strip()) not in seen]
+    yield from list_named(repo, ids, gaps)
+
+
+def list_named(repo: Repository, ids: Sequence[str], gaps: list[Gap]) -> Iterator[tuple[str, str, int]]:
+    """Yield id, kind and size of these objects, which must be here; what git cannot tell of is a gap."""
     failures = 0
     while ids and failures < _MAX_FAILURES:
         answered = 0

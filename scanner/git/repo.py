@@ -147,6 +147,12 @@ class Repository:
         except OSError:
             return False
 
+    def object_folder(self) -> str | None:
+        """Return the folder of the objects; None where variables of a hook name others."""
+        if any(name in self._environ for name in ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")):
+            return None
+        return os.path.join(self.common_dir, "objects")
+
     def _id_lines(self, path: str) -> list[str]:
         try:
             with open(path, encoding="ascii", errors="replace") as lines:

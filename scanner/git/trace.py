@@ -17,7 +17,20 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from scanner.display import decode_text
-from scanner.model import Place, Provenance
+from scanner.model import Change, Place, Provenance
+
+try:
+    from scanner.git._kernel import first, select
+except ImportError:
+
+    def first(numbers: "array[int]", flags: bytearray) -> int:
+        """Return the first number that is flagged, or -1."""
+        return next((number for number in numbers if flags[number]), -1)
+
+    def select(numbers: "array[int]", flags: bytearray) -> list[int]:
+        """Return the numbers that are flagged, in their order."""
+        return [number for number in numbers if flags[number]]
+
 
 _TREE_MODE: Final = b"40000 "
 _SUBMODULE_MODE: Final = b"160000 "
@@ -91,6 +104,38 @@ def _iso_date(seconds: int, zone: str) -> str | None:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}{zone[:3]}:{zone[3:]}"
 
 
+class _Ways(NamedTuple):
+    """The wanted entries, the trees that lead to them with those of their entries that do, and names and ids of these."""
+
+    wanted: Collection[int]
+    trees: dict[bytes, list[int]]
+    entries: dict[int, tuple[bytes, bytes]]
+
+
+def _walk(ways: _Ways, roots: Iterable[tuple[int, bytes]]) -> Iterator[Named]:
+    """Yield the wanted entries where they stand, in the order of the roots (each with its rank), each directory once."""
+    wanted, trees, entries = ways
+    seen: set[tuple[bytes, bytes]] = set()
+    told: set[tuple[int, bytes]] = set()
+    for rank, root in roots:
+        todo = [(root, b"")]
+        while todo:
+            key = todo.pop()
+            if key[0] not in trees or key in seen or len(seen) > _MAX_DIRECTORIES:
+                continue
+            seen.add(key)
+            tree, prefix = key
+            for number in trees[tree]:
+                name, child = entries[number]
+                if number in wanted:
+                    # The next versions of the directory mostly have it too.
+                    if (number, prefix) not in told:
+                        told.add((number, prefix))
+                        yield Named(prefix + name, child, rank)
+                elif len(prefix) < _MAX_PATH_BYTES:
+                    todo.append((child, prefix + name + b"/"))
+
+
 class Graph:
     """All trees, commits and tags of a repository; add them, then `arrange`, then ask."""
 
@@ -108,8 +153,15 @@ class Graph:
         self._at_head: frozenset[str] = frozenset()
         self._tag_refs: frozenset[str] = frozenset()
 
-    def add_tree(self, object_id: str, data: bytes) -> bool:
-        """Take in a raw tree; False where it is malformed."""
+    def add_tree(self, object_id: str, data: bytes, change: Change | None = None) -> bool:
+        """Take in a raw tree; False where it is malformed. What is copied from another tree is not parsed again."""
+        if change is not None:
+            from scanner.git._kernel import parse_tree  # whoever tells of changes has it
+
+            numbers = parse_tree(change, data, self._id_bytes, self._numbers)
+            if numbers is not None:
+                self._trees[bytes.fromhex(object_id)] = array("I", numbers)
+                return True
         entries = self._entry.findall(data)
         self._trees[bytes.fromhex(object_id)] = array("I", map(self._numbers.__getitem__, entries))
         return len(b"".join(entries)) == len(data)
@@ -164,12 +216,11 @@ class Graph:
     def paths(self, ids: Collection[bytes]) -> dict[bytes, list[Named]]:
         """Return where each of the ids first stood, by id, one for each path, oldest first."""
         size = self._id_bytes
-        numbers = [number for entry, number in self._numbers.items() if entry[-size:] in ids]
-        return self._paths(numbers)
+        return self._paths(self._ways({number for entry, number in self._numbers.items() if entry[-size:] in ids}))
 
-    def _paths(self, numbers: Iterable[int]) -> dict[bytes, list[Named]]:
+    def _paths(self, ways: "_Ways") -> dict[bytes, list[Named]]:
         found: dict[bytes, dict[bytes, Named]] = {}
-        for named in self._walk(numbers):
+        for named in _walk(ways, self._roots()):
             found.setdefault(named.id, {}).setdefault(named.path, named)
         return {wanted: list(places.values()) for wanted, places in found.items()}
 
@@ -180,16 +231,17 @@ class Graph:
         """
         wanted = {bytes.fromhex(object_id): object_id for object_id in ids}
         size = self._id_bytes
-        submodules, numbers = set(), []
+        submodules, numbers = set(), set()
         for entry, number in self._numbers.items():
             if entry.startswith(_SUBMODULE_MODE):
                 submodules.add(entry[-size:])
-                numbers.append(number)
+                numbers.add(number)
             elif entry[-size:] in wanted:
-                numbers.append(number)
-        found = self._paths(numbers) if numbers else {}
+                numbers.add(number)
+        ways = self._ways(numbers)
+        found = self._paths(ways)
         modules = sorted({named.path for module in submodules for named in found.pop(module, ())})
-        at_head = self._named_by_head(wanted.keys()) if found else set()
+        at_head = self._named_by_head(ways)
         places = {
             object_id: [
                 Place(named.path, self._provenance(named, at_head=(named.path, raw) in at_head))
@@ -265,45 +317,44 @@ class Graph:
                 if not waiting[child]:
                     heapq.heappush(ready, (commits[child].committed, child))
 
-    def _walk(self, wanted: Iterable[int], only: str | None = None) -> Iterator[Named]:
-        """Yield the wanted entries where they stand, in the order of commits, each directory once.
-
-        `only` is a commit to look into alone. Trees that no commit reaches come last, from their tops.
-        """
-        flags, entries = self._flag(wanted)
-        seen: set[tuple[bytes, bytes]] = set()
-        roots = self._roots() if only is None else [(0, bytes.fromhex(self.commits[only].tree))]
-        for rank, root in roots:
-            todo = [(root, b"")]
-            while todo:
-                key = todo.pop()
-                if key in seen or len(seen) > _MAX_DIRECTORIES:
-                    continue
-                seen.add(key)
-                tree, prefix = key
-                for number in self._trees.get(tree, ()):
-                    if flags[number]:
-                        name, child = entries[number]
-                        if flags[number] & 1:
-                            yield Named(prefix + name, child, rank)
-                        if flags[number] & 2 and len(prefix) < _MAX_PATH_BYTES:
-                            todo.append((child, prefix + name + b"/"))
-
-    def _flag(self, wanted: Iterable[int]) -> tuple[bytearray, list[tuple[bytes, bytes]]]:
-        """Return for each entry whether it is wanted (1) or a directory (2), and its name and id."""
+    def _ways(self, wanted: Collection[int]) -> "_Ways":
+        """Return the trees that lead to wanted entries. Most lead to none, and are not walked through."""
+        if not wanted:
+            return _Ways(frozenset(), {}, {})
         size = self._id_bytes
-        flags = bytearray(len(self._numbers))
-        for number in wanted:
-            flags[number] = 1
-        entries = []
-        for number, entry in enumerate(self._numbers):
-            if entry.startswith(_TREE_MODE):
-                flags[number] |= 2
-            if flags[number]:
-                entries.append((entry[entry.index(b" ") + 1 : -size - 1], entry[-size:]))
+        leads, pending = bytearray(len(self._numbers)), bytearray(len(self._numbers))
+        entries: dict[int, tuple[bytes, bytes]] = {}
+        names: dict[bytes, list[int]] = {}
+        for entry, number in self._numbers.items():
+            if number in wanted:
+                leads[number] = 1
+            elif entry.startswith(_TREE_MODE) and entry[-size:] in self._trees:
+                pending[number] = 1
+                names.setdefault(entry[-size:], []).append(number)
             else:
-                entries.append((b"", b""))
-        return flags, entries
+                continue
+            entries[number] = (entry[entry.index(b" ") + 1 : -size - 1], entry[-size:])
+        trees: dict[bytes, list[int]] = {}
+        done = set()
+        for start in self._trees:
+            todo = [start] if start not in done else []
+            while todo:
+                # Directories first, one at a time, so that what they lead to is known when their parent's turn comes.
+                tree = todo[-1]
+                below = first(self._trees[tree], pending)
+                if below >= 0:
+                    pending[below] = 0
+                    if entries[below][1] not in done:
+                        todo.append(entries[below][1])
+                    continue
+                todo.pop()
+                done.add(tree)
+                ways = select(self._trees[tree], leads)
+                if ways:
+                    trees[tree] = ways
+                    for number in names.get(tree, ()):
+                        leads[number] = 1
+        return _Ways(wanted, trees, entries)
 
     def _roots(self) -> Iterator[tuple[int, bytes]]:
         """Yield root trees with their commit's rank, then the tops of what no commit reaches."""
@@ -315,12 +366,11 @@ class Graph:
         for tree in sorted(self._trees.keys() - below):
             yield len(self.order), tree
 
-    def _named_by_head(self, ids: Collection[bytes]) -> set[tuple[bytes, bytes]]:
+    def _named_by_head(self, ways: "_Ways") -> set[tuple[bytes, bytes]]:
         if self._head not in self.commits:
             return set()
-        size = self._id_bytes
-        numbers = [number for entry, number in self._numbers.items() if entry[-size:] in ids]
-        return {(named.path, named.id) for named in self._walk(numbers, only=self._head)}
+        root = bytes.fromhex(self.commits[self._head].tree)
+        return {(named.path, named.id) for named in _walk(ways, [(0, root)])}
 
     def _provenance(self, named: Named, *, at_head: bool) -> Provenance:
         known = None if self._head is None else at_head

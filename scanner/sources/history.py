@@ -2,14 +2,15 @@
 """A repository's whole history: every object once, wherever git keeps it, and the working tree."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from scanner.display import decode_path, plural
-from scanner.git.objects import list_objects, missing, oversize, read_objects
+from scanner.git.objects import list_named, list_objects, missing, oversize, read_objects
+from scanner.git.packs import Packs, open_packs
 from scanner.git.repo import Repository
 from scanner.git.trace import Graph
-from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
+from scanner.model import Beside, Blob, Change, Extent, Gap, Place, Provenance, Version
 from scanner.sources.files import list_worktree, read_worktree_file, submodule
 
 # So many missing objects are named one by one; of more, a person wants the number.
@@ -21,27 +22,35 @@ class HistorySource:
 
     Blobs come without a place (`trace` tells it), the texts of commits and tags with theirs. Where
     there is a working tree, files whose content git does not have follow.
+
+    Packs are read directly where that is possible, which tells how blobs were made of each other; `engine` is then
+    "pack". With `engine="reference"`, and where it is not possible, git reads every object.
     """
 
     extent: Extent = "history"
 
-    def __init__(self, repo: Repository, max_blob: int) -> None:
+    def __init__(self, repo: Repository, max_blob: int, engine: str = "auto") -> None:
         self.gaps: list[Gap] = []
         self.commits = 0
         self._repo = repo
         self._max_blob = max_blob
+        self._packs: Packs | None = None if engine == "reference" else open_packs(repo, max_blob)
+        self.engine = "reference" if self._packs is None else "pack"
         self._graph = Graph(repo.id_bytes)
         self._known: set[bytes] = set()
         self._absent: set[str] = set()
+        # Of the packs' objects those that git was asked for, and of all those that it cannot read either.
+        self._failed: set[str] = set()
+        self._unreadable: set[str] = set()
 
     def blobs(self) -> Iterator[Blob]:
         """Yield everything, each object once; that nothing is missing is checked before the first blob."""
         ids = self._list()
-        self._read_graph(ids["tree"], [*ids["commit"], *ids["tag"]])
+        self._read_graph(ids)
         self._check()
-        yield from self._messages([*ids["commit"], *ids["tag"]])
-        for object_id, _, data in self._read(ids["blob"]):
-            yield Blob(data, object_id, None)
+        yield from self._messages(ids)
+        for object_id, _, data, change in self._read(ids, "blob"):
+            yield Blob(data, object_id, None, None, change)
         if self._repo.worktree is not None:
             yield from self._worktree()
 
@@ -76,8 +85,16 @@ class HistorySource:
         return iter(())
 
     def _list(self) -> dict[str, list[str]]:
+        """Return the ids of the objects that git has to read, by kind; those in packs are the packs' to tell."""
+        packs = self._packs
+        listed = list_objects(self._repo, self.gaps) if packs is None else list_named(self._repo, packs.others, self.gaps)
+        if packs is not None:
+            self._known = packs.known
+        return self._sort(listed)
+
+    def _sort(self, listed: Iterable[tuple[str, str, int]]) -> dict[str, list[str]]:
         ids: dict[str, list[str]] = {"commit": [], "tree": [], "blob": [], "tag": []}
-        for object_id, kind, size in list_objects(self._repo, self.gaps):
+        for object_id, kind, size in listed:
             self._known.add(bytes.fromhex(object_id))
             if size > self._max_blob and kind != "tree":
                 self.gaps.append(oversize(f"{kind} {object_id}", size))
@@ -86,21 +103,39 @@ class HistorySource:
             ids[kind].append(object_id)
         return ids
 
-    def _read(self, ids: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
-        return read_objects(self._repo, ids, self.gaps)
+    def _read(self, ids: Mapping[str, list[str]], *kinds: str) -> Iterator[tuple[str, str, bytes, Change | None]]:
+        """Yield id, kind, content and change of all objects of these kinds: those of the packs, then the others."""
+        if self._packs is not None:
+            failed: list[str] = []
+            for kind in kinds:
+                for object_id, data, change in self._packs.read(kind, failed):
+                    yield object_id, kind, data, change
+            # Commits are read twice.
+            failed = [object_id for object_id in failed if object_id not in self._failed]
+            self._failed.update(failed)
+            for kind, more in self._sort(list_named(self._repo, failed, self.gaps)).items():
+                ids[kind].extend(more)
+        rest = [object_id for kind in kinds for object_id in ids[kind] if object_id not in self._unreadable]
+        before = len(self.gaps)
+        read = set()
+        for object_id, kind, data in read_objects(self._repo, rest, self.gaps):
+            read.add(object_id)
+            yield object_id, kind, data, None
+        if len(self.gaps) > before:
+            self._unreadable.update(object_id for object_id in rest if object_id not in read)
 
-    def _read_graph(self, trees: Sequence[str], texts: Sequence[str]) -> None:
+    def _read_graph(self, ids: Mapping[str, list[str]]) -> None:
         graph = self._graph
-        for object_id, kind, data in self._read([*texts, *trees]):
+        for object_id, kind, data, change in self._read(ids, "commit", "tag", "tree"):
             if kind == "tree":
-                if not graph.add_tree(object_id, data):
+                if not graph.add_tree(object_id, data, change):
                     self.gaps.append(Gap("corrupt", f"tree {object_id}", "its entries are malformed"))
             elif kind == "commit":
                 graph.add_commit(object_id, data)
             else:
                 graph.add_tag(object_id, data)
         self.commits = len(graph.commits)
-        refs = self._refs() if texts or trees else {}
+        refs = self._refs() if self._known else {}
         reflogs = self._reflogs() if graph.commits else []
         graph.arrange(refs, reflogs, self._repo.head)
         self._check_refs(refs)
@@ -118,11 +153,13 @@ class HistorySource:
         with self._repo.start("rev-list", "--no-walk", "--ignore-missing", "--reflog") as git:
             return git.stdout.read().decode("ascii").split()
 
-    def _messages(self, ids: Sequence[str]) -> Iterator[Blob]:
+    def _messages(self, ids: Mapping[str, list[str]]) -> Iterator[Blob]:
         graph = self._graph
-        for object_id, kind, data in self._read([i for i in ids if i in graph.commits or i in graph.tags]):
-            place = graph.commit_place(object_id) if kind == "commit" else graph.tag_place(object_id)
-            yield Blob(data, object_id, place)
+        for object_id, kind, data, _ in self._read(ids, "commit", "tag"):
+            if kind == "commit" and object_id in graph.commits:
+                yield Blob(data, object_id, graph.commit_place(object_id))
+            elif kind == "tag" and object_id in graph.tags:
+                yield Blob(data, object_id, graph.tag_place(object_id))
 
     def _check_refs(self, refs: Mapping[str, str]) -> None:
         for object_id, ref in refs.items():

@@ -135,7 +135,7 @@ def test_a_match_is_foreseen_whatever_stands_before_its_literal(pattern: str, da
 
 
 def test_a_literal_of_three_characters_is_found_with_the_length_of_its_beginning() -> None:
-    assert anchor("abc[0-9]{4}") == Anchor("abc[0-9]{4}", 7, 7)
+    assert anchor("abc[0-9]{4}") == Anchor("abc[0-9]{4}", 7, 7, lines=False)
 
 
 def test_look_around_and_group_names_are_no_part_of_an_anchor() -> None:
@@ -147,7 +147,7 @@ def test_an_anchor_ends_shortly_after_its_literal() -> None:
 
 
 def test_an_optional_beginning_counts_for_the_reach_and_not_for_the_expression() -> None:
-    assert anchor("(?:[a-z]{1,20}-)?token=[0-9]") == Anchor("token\\x3d[0-9]", 7, 7 + 21)
+    assert anchor("(?:[a-z]{1,20}-)?token=[0-9]") == Anchor("token\\x3d[0-9]", 7, 7 + 21, lines=False)
 
 
 def test_a_class_of_few_characters_goes_on_with_a_literal() -> None:

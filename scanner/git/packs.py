@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packs read as git wrote them: every object once, bases before the deltas that are made of them.
+
+Formats: gitformat-pack(5), "pack-*.pack files have the following format" and the two of "pack-*.idx files". What git
+keeps elsewhere (loose objects), what does not fit the format and what is large is left to `git cat-file`: `others`
+names it before, `read` as it goes. Where anything about the packs themselves is odd, `open_packs` returns None, and
+git reads everything. The kernel that does the work is optional; see `_kernel.pyx`.
+"""
+
+import mmap
+import os
+import sys
+from array import array
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from scanner.git.repo import Repository
+
+if TYPE_CHECKING:
+    from scanner.git._kernel import Delta, Pack
+
+# Larger objects, and what is made of them, git reads: they are few, and what is held while deltas are applied is
+# at most so much for each halving of their number.
+LARGE: Final = 4 * 1024 * 1024
+_KINDS: Final = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
+_UNKNOWN: Final = 0
+_FANOUT_BYTES: Final = 256 * 4
+_LARGE_OFFSET: Final = 1 << 31
+_MAX_ALTERNATES: Final = 50
+
+
+class Packs:
+    """The packs of a repository. `known` are the ids of all objects, `others` of those that git has to read."""
+
+    def __init__(self, packs: "list[Pack]", loose: set[bytes]) -> None:
+        self._packs = packs
+        odd: set[bytes] = set()
+        self.known = set(loose)
+        for pack in packs:
+            odd.update(pack.ids(_UNKNOWN))
+            for kind in _KINDS.values():
+                self.known.update(pack.ids(kind))
+        # What another pack has in order is not odd.
+        packed = {name for pack in packs for kind in _KINDS.values() for name in pack.ids(kind)} if odd or loose else set()
+        self.known |= odd
+        self.others = [name.hex() for name in sorted((loose | odd) - packed)]
+
+    def ids(self, kind: str) -> list[str]:
+        """Return the ids of all objects of this kind in the packs."""
+        return [name.hex() for name in dict.fromkeys(name for pack in self._packs for name in pack.ids(_KINDS[kind]))]
+
+    def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Delta]]":
+        """Yield id, content and change of all objects of this kind; those that have to be left to git are `failed`."""
+        seen: set[bytes] | None = set() if len(self._packs) > 1 else None
+        bad: dict[bytes, None] = {}
+        for pack in self._packs:
+            yield from _read_pack(pack, _KINDS[kind], seen, bad)
+        # Of several copies one will do.
+        failed += [name.hex() for name in bad if seen is None or name not in seen]
+
+
+def _read_pack(
+    pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]
+) -> "Iterator[tuple[str, bytes, Delta]]":
+    from scanner.git._kernel import Delta
+
+    held: dict[int, tuple[bytes, Delta]] = {}
+    for number in pack.walk(kind):
+        base = pack.base(number)
+        name = pack.name(number)
+        try:
+            if base < 0:
+                change = Delta(None)
+                data = pack.read(number)
+            else:
+                source, before = held.pop(base) if pack.is_last(number) else held[base]
+                change = Delta(before.notes)
+                data = pack.apply(number, source, change)
+        except (KeyError, ValueError, MemoryError):
+            # A base that failed, an object that is large or damaged: git knows, or knows another copy.
+            bad[name] = None
+            continue
+        if pack.is_base(number):
+            held[number] = data, change
+        if seen is not None:
+            if name in seen:
+                continue
+            seen.add(name)
+        yield name.hex(), data, change
+
+
+def open_packs(repo: Repository, max_bytes: int) -> Packs | None:
+    """Return the repository's packs; None where git has to do all the reading. `max_bytes` is the largest object."""
+    try:
+        from scanner.git._kernel import Pack
+    except ImportError:
+        return None
+    folder = repo.object_folder()
+    if folder is None:
+        return None
+    try:
+        packs, loose = [], set[bytes]()
+        for objects in _object_folders(folder):
+            loose |= _loose(objects, repo.id_bytes)
+            packs += [_open_pack(Pack, index, repo.id_bytes, min(max_bytes, LARGE)) for index in sorted(_indexes(objects))]
+    except (OSError, ValueError, MemoryError):
+        return None
+    return Packs([pack for pack in packs if pack is not None], loose) if packs else None
+
+
+def _object_folders(folder: str) -> list[str]:
+    """Return the folder and all its alternates (gitrepository-layout(5), objects/info/alternates)."""
+    folders = [os.path.realpath(folder)]
+    for here in folders:
+        try:
+            with open(os.path.join(here, "info", "alternates"), "rb") as stream:
+                lines = stream.read().split(b"\n")
+        except FileNotFoundError:
+            continue
+        for line in lines:
+            if line.startswith(b'"'):
+                raise ValueError("a quoted path")
+            if line and not line.startswith(b"#"):
+                named = os.path.realpath(os.path.join(here, os.fsdecode(line)))
+                if named not in folders:
+                    folders.append(named)
+        if len(folders) > _MAX_ALTERNATES:
+            raise ValueError("too many alternates")
+    return folders
+
+
+def _loose(folder: str, id_bytes: int) -> set[bytes]:
+    found = set()
+    for part in os.listdir(folder):
+        if len(part) == 2 and not part.strip("0123456789abcdef"):
+            for rest in os.listdir(os.path.join(folder, part)):
+                if len(rest) == 2 * id_bytes - 2 and not rest.strip("0123456789abcdef"):
+                    found.add(bytes.fromhex(part + rest))
+    return found
+
+
+def _indexes(folder: str) -> Iterator[str]:
+    try:
+        names = os.listdir(os.path.join(folder, "pack"))
+    except FileNotFoundError:
+        return
+    for name in names:
+        if name.endswith(".idx"):
+            yield os.path.join(folder, "pack", name)
+
+
+def _open_pack(make: "type[Pack]", path: str, id_bytes: int, limit: int) -> "Pack | None":
+    """Open a pack by its index; None for one without objects. Raises `ValueError` where the two do not fit."""
+    index, content = _map(path), _map(path.removesuffix(".idx") + ".pack")
+    if index[:4] == b"\xfftOc":
+        names, offsets = _version_2(index, id_bytes)
+    else:
+        names, offsets = _version_1(index, id_bytes)
+    count = len(offsets)
+    version = int.from_bytes(content[4:8], "big")
+    if content[:4] != b"PACK" or version not in (2, 3) or int.from_bytes(content[8:12], "big") != count:
+        raise ValueError("not a pack, or not one with so many objects")
+    if content[-id_bytes:] != index[-2 * id_bytes : -id_bytes]:
+        raise ValueError("an index of another pack")
+    return make(content, names, offsets, id_bytes, limit) if count else None
+
+
+def _map(path: str) -> mmap.mmap:
+    with open(path, "rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _version_2(index: mmap.mmap, id_bytes: int) -> "tuple[bytes, array[int]]":
+    if index[4:8] != b"\0\0\0\2":
+        raise ValueError("an index of an unknown version")
+    count = _count(index, 8)
+    names_end = 8 + _FANOUT_BYTES + count * id_bytes
+    offsets_at = names_end + 4 * count  # after a CRC of each entry
+    large_at = offsets_at + 4 * count
+    large_bytes = len(index) - 2 * id_bytes - large_at
+    if large_bytes < 0 or large_bytes % 8:
+        raise ValueError("an index of another length")
+    offsets = array("Q", _numbers("I", index[offsets_at:large_at]))
+    if large_bytes:
+        large = _numbers("Q", index[large_at : large_at + large_bytes])
+        for number, offset in enumerate(offsets):
+            if offset >= _LARGE_OFFSET:
+                if offset - _LARGE_OFFSET >= len(large):
+                    raise ValueError("an offset that is not in the index")
+                offsets[number] = large[offset - _LARGE_OFFSET]
+    return index[8 + _FANOUT_BYTES : names_end], offsets
+
+
+def _version_1(index: mmap.mmap, id_bytes: int) -> "tuple[bytes, array[int]]":
+    count = _count(index, 0)
+    size = 4 + id_bytes
+    if len(index) != _FANOUT_BYTES + count * size + 2 * id_bytes:
+        raise ValueError("an index of another length")
+    table = index[_FANOUT_BYTES : _FANOUT_BYTES + count * size]
+    entries = [table[at : at + size] for at in range(0, len(table), size)]
+    return b"".join(entry[4:] for entry in entries), array("Q", (int.from_bytes(entry[:4], "big") for entry in entries))
+
+
+def _count(index: mmap.mmap, at: int) -> int:
+    """Return the number of objects, which the last number of the fan-out table tells."""
+    fanout = _numbers("I", index[at : at + _FANOUT_BYTES])
+    if len(fanout) != 256 or any(fanout[i] > fanout[i + 1] for i in range(255)):
+        raise ValueError("a fan-out table out of order")
+    return fanout[-1]
+
+
+def _numbers(typecode: str, data: bytes) -> "array[int]":
+    """Return big-endian numbers."""
+    numbers = array(typecode, data)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers

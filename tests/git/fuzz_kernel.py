@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Damaged packs, deltas, indexes and trees for the kernel, for as long as one likes: `fuzz_kernel.py SECONDS [SEED]`.
+
+Run it with a kernel that was compiled with -fsanitize=address, where a read outside of a buffer ends the process.
+An outcome is content or `ValueError`; whatever else comes, and a process that dies, is a bug.
+"""
+
+import contextlib
+import itertools
+import random
+import sys
+import time
+from array import array
+from collections import defaultdict
+
+from test_packs import a_pack, instructions, kernel
+
+
+def _damaged(source: random.Random, data: bytes) -> bytes:
+    out = bytearray(data)
+    for _ in range(source.randint(0, 5)):
+        action, at = source.randrange(5), source.randrange(len(out) + 1)
+        if action == 0:
+            out[at:at] = source.randbytes(source.randint(1, 8))
+        elif action == 1:
+            del out[at : at + source.randint(1, 9)]
+        elif out:
+            out[at % len(out)] = source.choice((0, 1, 0x7F, 0x80, 0xFF, source.randrange(256)))
+    return bytes(out)
+
+
+def _pack(source: random.Random, entries: list[bytes]) -> int:
+    offsets, content = array("Q"), b"PACK\0\0\0\2\0\0\0\3"
+    for made in entries:
+        offsets.append(len(content))
+        content += _damaged(source, made) if source.random() < 0.5 else made
+    if source.random() < 0.3:
+        offsets[source.randrange(3)] = source.choice((0, 11, 12, len(content), 1 << 63, source.randrange(len(content))))
+    names = b"".join(bytes([i]) * 20 for i in range(3)) if source.random() < 0.9 else source.randbytes(60)
+    pack = kernel.Pack(content + bytes(20), names, offsets, 20, source.choice((10, 1000, 1 << 22)))
+    contents: dict[int, bytes] = {}
+    for kind in range(8):
+        for number in pack.walk(kind):
+            pack.name(number)
+            base, delta = pack.base(number), kernel.Delta()
+            with contextlib.suppress(ValueError):
+                contents[number] = pack.read(number) if base < 0 else pack.apply(number, contents.get(base, b""), delta)
+                _look(source, delta, contents[number])
+    return pack.count
+
+
+def _look(source: random.Random, delta: object, data: bytes) -> None:
+    before = sorted((source.randint(0, 60), 1) for _ in range(source.randint(0, 5)))
+    text = delta.gather(data, source.randint(0, 30), source.randint(30, 60))
+    fresh = sorted((source.randint(0, 80), 2) for _ in range(source.randint(0, 5)))
+    if text is not None:
+        delta.merge(before, fresh)
+
+
+def _delta(source: random.Random) -> None:
+    base = source.randbytes(source.randint(0, 300)).replace(b"a", b"\n")
+    ops: list[object] = []
+    for _ in range(source.randint(0, 6)):
+        at = source.randrange(len(base) + 1)
+        ops.append(source.randbytes(5) if source.random() < 0.3 else (at, source.randint(1, max(1, len(base) - at))))
+    delta = kernel.Delta()
+    pack = kernel.Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
+    with contextlib.suppress(ValueError):
+        _look(source, delta, pack.patch(_damaged(source, instructions(len(base), ops)), base, delta))
+
+
+def _tree(source: random.Random) -> None:
+    entries = [b"100644 %d\0" % i + source.randbytes(20) for i in range(source.randint(0, 6))]
+    numbers: defaultdict[bytes, int] = defaultdict(itertools.count().__next__)
+    base, first = b"".join(entries), kernel.Delta()
+    kernel.parse_tree(first, base, 20, numbers)
+    delta = kernel.Delta(first.notes)
+    pack = kernel.Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
+    cuts = sorted(source.randrange(len(base) + 1) for _ in range(3))
+    ops = [(cuts[0], cuts[1] - cuts[0]), _damaged(source, b"100644 x\0" + bytes(20)), (cuts[1], cuts[2] - cuts[1])]
+    ops = [op for op in ops if op and (isinstance(op, bytes) or op[1])]
+    with contextlib.suppress(ValueError):
+        made = pack.patch(_damaged(source, instructions(len(base), ops)), base, delta)
+        again = kernel.parse_tree(kernel.Delta(), made, 20, numbers)
+        assert kernel.parse_tree(delta, made, 20, numbers) == again
+
+
+def main(seconds: float, seed: int) -> None:
+    """Feed the kernel until the time is over, and say how often."""
+    source, entries = random.Random(seed), a_pack()[0]
+    deadline, count = time.monotonic() + seconds, 0
+    while time.monotonic() < deadline:
+        for _ in range(100):
+            with contextlib.suppress(ValueError):
+                _pack(source, entries)
+            _delta(source)
+            _tree(source)
+            count += 3
+    print(f"{count:,} executions, seed {seed}")
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packs, their indexes and deltas: read as git reads them, and never outside of what is there."""
+
+import contextlib
+import hashlib
+import struct
+import zlib
+from array import array
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanner.git.packs import LARGE, open_packs
+from scanner.git.repo import open_repository
+
+kernel = pytest.importorskip("scanner.git._kernel", reason="the kernel is not compiled here")
+
+NAMES = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+
+
+def varint(value):
+    out = bytearray()
+    while True:
+        out.append(value & 0x7F | (0x80 if value > 0x7F else 0))
+        value >>= 7
+        if not value:
+            return bytes(out)
+
+
+def instructions(base_size, ops):
+    """A delta of copies (offset, size) and of insertions (bytes)."""
+    body, size = bytearray(), 0
+    for op in ops:
+        if isinstance(op, bytes):
+            body += bytes([len(op)]) + op
+            size += len(op)
+        else:
+            offset, length = op
+            coded = struct.pack("<I", offset), struct.pack("<I", length % 0x10000)[:3]
+            flags = 0x80 | sum(1 << i for i in range(4) if coded[0][i]) | sum(0x10 << i for i in range(3) if coded[1][i])
+            body += bytes([flags]) + bytes(b for part in coded for b in part if b)
+            size += length
+    return varint(base_size) + varint(size) + bytes(body)
+
+
+def result(base, ops):
+    return b"".join(op if isinstance(op, bytes) else base[op[0] : op[0] + op[1]] for op in ops)
+
+
+def entry(kind, data, *, size=None, before=b""):
+    size = len(data) if size is None else size
+    head = bytearray([kind << 4 | size & 15])
+    size >>= 4
+    while size:
+        head[-1] |= 0x80
+        head.append(size & 0x7F)
+        size >>= 7
+    return bytes(head) + before + zlib.compress(data)
+
+
+def back(distance):
+    out = [distance & 0x7F]
+    distance >>= 7
+    while distance:
+        distance -= 1
+        out.insert(0, 0x80 | distance & 0x7F)
+        distance >>= 7
+    return bytes(out)
+
+
+def pack_of(entries, names=None, limit=LARGE, offsets=None):
+    """A kernel pack made by hand; names are numbers, in order, unless told."""
+    content, places = b"PACK" + struct.pack(">II", 2, len(entries)), []
+    for made in entries:
+        places.append(len(content))
+        content += made
+    content += hashlib.sha1(content).digest()
+    names = names or [bytes([i]) * 20 for i in range(len(entries))]
+    return kernel.Pack(content, b"".join(names), array("Q", offsets or places), 20, limit)
+
+
+def a_pack():
+    base = b"one line\nanother\n"
+    root = entry(3, base)
+    child = instructions(len(base), [(0, 9), b"new\n", (9, 8)])
+    grandchild = instructions(21, [(9, 12)])
+    second = entry(6, child, before=back(len(root)))
+    third = entry(7, grandchild, before=bytes([1]) * 20)
+    return [root, second, third], [base, b"one line\nnew\nanother\n", b"new\nanother\n"]
+
+
+def contents(pack, kind=3):
+    held = {}
+    for number in pack.walk(kind):
+        base = pack.base(number)
+        held[number] = pack.read(number) if base < 0 else pack.apply(number, held[base])
+    return [held[number] for number in sorted(held)]
+
+
+def test_both_kinds_of_deltas():
+    entries, expected = a_pack()
+    assert contents(pack_of(entries)) == expected
+
+
+def test_a_base_is_let_go_by_its_largest_family():
+    base = b"x" * 100
+    entries = [entry(3, base)]
+    for before in (0, 0, 2, 3, 0):
+        offset = sum(len(e) for e in entries)
+        entries.append(entry(6, instructions(100, [(0, 100)]), before=back(offset - sum(len(e) for e in entries[:before]))))
+    pack = pack_of(entries)
+    walk = pack.walk(3)
+    assert walk[0] == 0
+    assert walk[-3:] == [2, 3, 4]
+    assert [pack.is_last(n) for n in range(6)] == [False, False, True, True, True, False]
+    assert [pack.is_base(n) for n in range(6)] == [True, False, True, True, False, False]
+
+
+def test_circles_and_lost_bases_are_of_no_kind():
+    one = entry(7, instructions(4, [(0, 4)]), before=bytes([1]) * 20)
+    two = entry(7, instructions(4, [(0, 4)]), before=bytes([0]) * 20)
+    lost = entry(7, instructions(4, [(0, 4)]), before=bytes([9]) * 20)
+    self = entry(7, instructions(4, [(0, 4)]), before=bytes([3]) * 20)
+    after = entry(7, instructions(4, [(0, 4)]), before=bytes([2]) * 20)
+    pack = pack_of([one, two, lost, self, after, entry(3, b"data")])
+    assert pack.walk(3) == [5]
+    assert len(pack.ids(0)) == 5
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        b"",
+        b"\x04",
+        b"\x04\x04",
+        b"\x04\x04\x00",
+        b"\x04\x04\x90\x05",  # more than the base has
+        b"\x04\x04\x91\x03\x04",  # from too late
+        b"\x04\x02\x90\x04",  # more than it says
+        b"\x04\x05\x90\x04",  # less than it says
+        b"\x05\x04\x90\x04",  # of another base
+        b"\x04\x04\x04ab",  # ends in an insertion
+        b"\x04\x04\xff\x00",  # ends in a copy
+        b"\x80" * 12 + b"\x04\x04",
+        b"\x04" + b"\xff" * 7 + b"\x7f" + b"\x90\x04",
+    ],
+)
+def test_a_delta_that_does_not_fit_is_refused(delta):
+    pack = pack_of([entry(3, b"data")])
+    with pytest.raises(ValueError):
+        pack.patch(delta, b"data")
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_entries_that_lie_are_refused(number):
+    good = entry(3, b"data")
+    bad = [
+        entry(3, b"data", size=3),
+        entry(3, b"data", size=5),
+        entry(3, b"data", size=1 << 40),
+        good[:-6],
+        good[:1],
+        good[:3] + b"\0" + good[4:],
+    ][number]
+    with pytest.raises(ValueError):
+        pack_of([bad]).read(0)
+
+
+@pytest.mark.parametrize("offsets", [[11], [1 << 40], [0], [(1 << 64) - 1], [31]])
+def test_an_offset_outside_of_the_pack_is_refused(offsets):
+    with pytest.raises(ValueError):
+        pack_of([entry(3, b"data")[:19]], offsets=offsets)
+
+
+OPS = st.lists(
+    st.one_of(st.binary(min_size=1, max_size=127), st.tuples(st.integers(0, 400), st.integers(1, 400))), max_size=12
+)
+
+
+@given(st.binary(max_size=400), OPS)
+def test_deltas_against_their_definition(base, ops):
+    ops = [op for op in ops if isinstance(op, bytes) or op[0] + op[1] <= len(base)]
+    pack, delta = pack_of([entry(3, b"")]), kernel.Delta()
+    made = pack.patch(instructions(len(base), ops), base, delta)
+    assert made == result(base, ops)
+    for at, source, size in delta.copies():
+        assert made[at : at + size] == base[source : source + size]
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_any_bytes_are_a_delta_or_refused(delta, base):
+    with contextlib.suppress(ValueError):
+        pack_of([entry(3, b"")]).patch(delta, base)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_a_damaged_pack_is_read_or_refused(data):
+    entries, expected = a_pack()
+    joined = bytearray(b"".join(entries))
+    for _ in range(data.draw(st.integers(1, 4))):
+        joined[data.draw(st.integers(0, len(joined) - 1))] = data.draw(st.integers(0, 255))
+    cuts = [0, len(entries[0]), len(entries[0]) + len(entries[1]), len(joined)]
+    damaged = [bytes(joined[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    pack = pack_of(damaged)
+    for kind in range(8):
+        for number in pack.walk(kind):
+            with contextlib.suppress(ValueError):
+                base = pack.base(number)
+                pack.read(number) if base < 0 else pack.apply(number, expected[base])
+
+
+def objects(repo, environ, max_bytes=LARGE):
+    """All objects by id: those of the packs with their content, and the ids that are left to git."""
+    opened = open_repository(str(repo.path), environ=environ)
+    packs = open_packs(opened, max_bytes)
+    if packs is None:
+        return None
+    found, failed = {}, []
+    for kind in NAMES.values():
+        for object_id, content, _ in packs.read(kind, failed):
+            assert object_id not in found
+            found[object_id] = (kind, content)
+    return found, {*packs.others, *failed}, packs
+
+
+def check(repo, environ, algorithm=hashlib.sha1):
+    """Assert that the packs' objects are what their ids say, and that together with the rest they are all there is."""
+    found, others, packs = objects(repo, environ)
+    for object_id, (kind, content) in found.items():
+        assert algorithm(b"%s %d\0" % (kind.encode(), len(content)) + content).hexdigest() == object_id
+    listed = repo.git("cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split()
+    assert set(found) | others == set(listed)
+    assert {name.hex() for name in packs.known} == set(listed)
+    return found, others
+
+
+def history(git_repo, *init, name="repo", versions=30):
+    repo = git_repo(name, *init)
+    lines = [f"line {i} of a file that grows\n" for i in range(60)]
+    for i in range(versions):
+        lines[i * 7 % 60] = f"version {i}\n"
+        repo.commit(f"change {i}", files={"a.txt": "".join(lines), f"dir/{i % 5}.txt": f"{i}\n" * 20})
+    repo.git("tag", "-a", "-m", "a tag", "v1")
+    return repo
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+@pytest.mark.parametrize("delta", ["true", "false"])
+def test_indexes_of_both_versions_and_lengths(git_repo, environ, version, object_format, delta):
+    repo = history(git_repo, f"--object-format={object_format}")
+    settings = ("-c", f"pack.indexVersion={version}", "-c", f"repack.useDeltaBaseOffset={delta}")
+    repo.git(*settings, "repack", "-adq", "--depth=50")
+    found, others = check(repo, environ, hashlib.sha256 if object_format == "sha256" else hashlib.sha1)
+    assert len(found) > 100
+    assert not others
+
+
+def test_offsets_of_64_bits(git_repo, environ):
+    repo = history(git_repo)
+    repo.git("-c", "pack.indexVersion=2", "repack", "-adq")
+    pack = next(repo.path.glob(".git/objects/pack/*.pack"))
+    index = pack.with_suffix(".idx")
+    index.chmod(0o600)
+    index.unlink()
+    # Every offset over the second number is written as one of 64 bits.
+    repo.git("index-pack", "--index-version=2,0x200", str(pack))
+    found, others = check(repo, environ)
+    assert found
+    assert not others
+
+
+def test_loose_objects_are_left_to_git_and_packed_ones_are_not(git_repo, environ):
+    repo = history(git_repo, versions=5)
+    assert objects(repo, environ) is None
+    repo.git("repack", "-adq")
+    repo.commit("one more", files={"loose": "loose\n"})
+    found, others = check(repo, environ)
+    assert len(others) == 3
+    assert found
+
+
+def test_objects_of_several_packs_are_read_once(git_repo, environ):
+    repo = history(git_repo, versions=10)
+    repo.git("repack", "-q")
+    repo.commit("more", files={"a.txt": "other\n"})
+    repo.git("repack", "-q")
+    repo.git("-c", "pack.indexVersion=1", "repack", "-aq", "--window=0")
+    assert len(list(repo.path.glob(".git/objects/pack/*.pack"))) == 3
+    found, others = check(repo, environ)
+    assert found
+    assert not others
+
+
+def test_alternates(git_repo, environ):
+    first = history(git_repo, name="first", versions=10)
+    first.git("repack", "-adq")
+    second = git_repo("second", "--shared", source=first.path)
+    second.commit("more", files={"b": "b\n"})
+    third = git_repo("third", "--shared", source=second.path)
+    third.commit("and more", files={"c": "c\n"})
+    found, others = check(third, environ)
+    assert len(found) > 20
+    assert len(others) == 6
+
+
+@pytest.mark.parametrize("damage", ["index", "pack", "count", "trailer", "alternates", "no pack"])
+def test_what_is_odd_is_left_to_git_altogether(git_repo, environ, damage):
+    repo = history(git_repo, versions=5)
+    repo.git("repack", "-adq")
+    pack = next(repo.path.glob(".git/objects/pack/*.pack"))
+    file = pack if damage in ("pack", "count", "trailer") else pack.with_suffix(".idx")
+    file.chmod(0o600)
+    content = bytearray(file.read_bytes())
+    if damage == "index":
+        content[20] = 0xFF  # the fan-out table
+    elif damage == "pack":
+        content = content[:10]
+    elif damage == "count":
+        content[11] += 1
+    elif damage == "trailer":
+        content[-1] ^= 1
+    file.write_bytes(content)
+    if damage == "alternates":
+        repo.write(".git/objects/info/alternates", '"quoted"\n')
+    if damage == "no pack":
+        pack.unlink()
+    assert objects(repo, environ) is None
+
+
+def test_a_large_object_and_what_is_made_of_it_are_left_to_git(git_repo, environ):
+    repo = git_repo()
+    lines = "".join(f"line {i} of many that stand here\n" for i in range(2000))
+    for i in range(4):
+        repo.commit(files={"large": lines + f"{i}\n" * (i + 1), "small": f"{i}\n"})
+    repo.git("repack", "-adfq")
+    found, others, _ = objects(repo, environ, max_bytes=1000)
+    assert len(others) == 4
+    assert sorted(content for kind, content in found.values() if kind == "blob") == [b"0\n", b"1\n", b"2\n", b"3\n"]
