@@ -61,6 +61,11 @@ _ESCAPE: Final = re.compile(rb"\\(?:x|u00|U000000)[4-7]")
 _CONFIGURATIONS: Final = frozenset({".sops.yaml", ".sops.yml"})
 
 
+def is_program(path: bytes) -> bool:
+    """Whether a file is a program by its name: what it holds of SOPS or of manifests is an example, mostly of a test."""
+    return path.decode("utf-8", "replace").lower().endswith(_PROGRAMS)
+
+
 def may_bear(path: bytes, data: bytes) -> bool:
     """Whether it is worth a closer look at this file; asked of every file, so by name and a few searches only."""
     lower = path.decode("utf-8", "replace").lower()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.model import Confidence, Secret, Span
 from scanner.sops.bearers.sealed import is_sealed
-from scanner.sops.bearing import may_bear, secret_bearing
+from scanner.sops.bearing import is_program, may_bear, secret_bearing
 from scanner.sops.content import Content
 from scanner.sops.coverage import FindSecrets
 from scanner.sops.creation.policy import CreationRule
@@ -60,7 +60,8 @@ def check_file(
     if not data.strip(b" \t\r\n\0\xef\xbb\xbf"):
         return Outcome([])
     content = read_encrypted(path, data)
-    if content is not None and not (is_text(path) and _malformed(content)):
+    speaks_of_it = is_text(path) or is_program(path)
+    if content is not None and not (speaks_of_it and _malformed(content)):
         return _verified(content, data, path, rule, given)
     if path.rpartition(b"/")[2] in CONFIGURATIONS or is_sealed(data):
         return Outcome([])
@@ -75,7 +76,7 @@ def check_file(
             return Outcome([broken[0]._replace(reason=reason, confidence=sure)])
         return Outcome([not_encrypted(data, rule)._replace(confidence=sure)])
     # Texts and programs that speak of SOPS are of no store but the binary one, which is JSON.
-    is_damaged = broken and not is_text(path) and (content.store != "binary" or data.lstrip()[:1] == b"{")
+    is_damaged = broken and not speaks_of_it and (content.store != "binary" or data.lstrip()[:1] == b"{")
     if is_damaged and all(mark in data for mark in _MARKS):
         return Outcome(broken[:1])
     problems = secret_bearing(path, data, is_source=is_source) if is_source or may_bear(path, data) else []

@@ -93,6 +93,13 @@ def test_a_merge_conflict_is_told_under_any_rule() -> None:
         assert found("\n".join(parts).encode(), b"secrets/a.yaml", by) & {"sops-malformed", "sops-metadata"}
 
 
+def test_a_program_with_an_encrypted_file_in_its_text_is_no_damaged_file() -> None:
+    text = b"sample := `a: ENC[AES256_GCM,data:x]\nsops:\n    mac: ENC[AES256_GCM,data:y]\n    lastmodified: 'z'\n`\n"
+    for by in (None, CATCH_ALL):
+        assert found(text, b"rules/kubernetes.go", by) == set()
+    assert found(text, b"secrets/kubernetes.go", SPECIFIC)
+
+
 @pytest.mark.parametrize(
     ("target", "outside"), [(b"b.yaml", False), (b"../x.yaml", False), (b"../../x", True), (b"/etc/passwd", True)]
 )
