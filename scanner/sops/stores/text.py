@@ -45,6 +45,11 @@ class Text:
         """Whether the file begins with a byte order mark."""
         return self._base > 0
 
+    @property
+    def shift(self) -> int | None:
+        """How far bytes are behind characters, where each character is a byte."""
+        return self._base if self._ascii else None
+
     def at(self, index: int) -> int:
         """Return the byte offset of a character. Costs the distance to the last one that was asked for."""
         if self._ascii:

@@ -105,6 +105,7 @@ class _Reader:
         """
         builder, text, gaps, frame, scalar_event = self.builder, self.text, self.gaps, self.builder.frame, type(event)
         new, add, span, document = tuple.__new__, builder.items.append, builder.text.span, builder.document
+        shift = builder.text.shift
         path, keys = frame.path, frame.keys if frame.entries is None and len(frame.path) < _USUAL_DEPTH else None
         while type(event) is scalar_event:
             start, end, value, style = event.start_mark.index, event.end_mark.index, event.value, event.style
@@ -127,7 +128,8 @@ class _Reader:
                 builder.scalar(value, kind, start, end)
             else:
                 frame.key = None
-                add(new(Item, ("value", (*path, key), new(Scalar, (value, kind, span(start, end))), document)))
+                here = span(start, end) if shift is None else new(Span, (start + shift, end + shift))
+                add(new(Item, ("value", (*path, key), new(Scalar, (value, kind, here)), document)))
                 self.value_end = end
             self.end = end if end > start else max(end, self.end)
             event = next_event()
