@@ -6,13 +6,14 @@ import json
 
 import pytest
 from planted import ROOT
+from pyrage import x25519
 from sopsmaker import SopsMaker
 
 from scanner.sops.check import Help, check_file, check_link
 from scanner.sops.creation.policy import CreationRule, load_policy
 from scanner.sops.rules import RULES
 
-RECIPIENT = "age1" + "lpefgyh8azxknvs4r94xcdcezth72ljpl74jmk48dvtltafgqejqdwmr36"
+RECIPIENT = str(x25519.Identity.generate().to_public())
 VALUE = "hunter2-" + "Sup3r-Secret"
 SECRET = f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\nstringData:\n  password: {VALUE}\n".encode()
 CONFIG_MAP = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata:\n  level: debug\n"
