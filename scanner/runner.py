@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scanner.detect.prefilter import RuleSet
     from scanner.git.repo import Repository
     from scanner.seal.seal import Seal
+    from scanner.sops.coverage import FindSecrets
 
 # What the ids of the SOPS checks begin with; rule packs have no such ids.
 SOPS_RULES: Final = "sops-"
@@ -165,7 +166,13 @@ def make_source(options: argparse.Namespace, mode: str, target: Target, settings
 
 
 def make_seal(
-    options: argparse.Namespace, environ: Mapping[str, str], target: Target, settings: Settings, source: Source
+    options: argparse.Namespace,
+    environ: Mapping[str, str],
+    target: Target,
+    settings: Settings,
+    source: Source,
+    *,
+    find: "FindSecrets | None",
 ) -> "Seal":
     """Return the SOPS half: over the source itself, or over the state that a history ends in."""
     from scanner.seal.seal import Seal
@@ -181,7 +188,7 @@ def make_seal(
         source = CurrentSource(target.repository, settings.max_blob)
     shallow = target.repository is not None and target.repository.shallow and source.extent == "state"
     seal = Seal(
-        source, keyring=keyring, scope=getattr(options, "scope", ()), disabled=settings.disable, shallow=shallow
+        source, find=find, keyring=keyring, scope=getattr(options, "scope", ()), disabled=settings.disable, shallow=shallow
     )
     if target.repository is not None and source.extent == "state":
         from scanner.sources.current import CurrentSource
@@ -227,9 +234,9 @@ def run_scan(
     detector = load_detector(settings, environ)
     source = make(target, settings) if make else make_source(options, mode, target, settings)
     only = options.only
-    seal = None if only == "secrets" else make_seal(options, environ, target, settings, source)
-    if seal is not None and only == "sops":
-        seal.find = detector.spans
+    # Where secrets are looked for as well, what an encrypted file leaves in clear is reported by that.
+    find = detector.spans if only == "sops" else None
+    seal = None if only == "secrets" else make_seal(options, environ, target, settings, source, find=find)
     scan_options = ScanOptions(
         target=options.target,
         fail_on=cast("Any", settings.fail_on),

@@ -74,16 +74,17 @@ def _role(
     options: argparse.Namespace, environ: Mapping[str, str], deadline: "Deadline", *, alone: bool
 ) -> "ServerRole | None":
     from scanner.broker.server_role import RoleReader, ServerRole, load_role
+    from scanner.broker.vault import settings_from, token_from
     from scanner.model import Secret
     from scanner.platforms.token import from_file
     from scanner.transport import Transport
 
     if options.role_file:
         return ServerRole(load_role(options.role_file), None)
-    address, namespace, ca_file, token = (
-        getattr(options, option, "") or environ.get(f"VAULT_{name}") or environ.get(f"BAO_{name}") or ""
-        for option, name in (("vault_addr", "ADDR"), ("auth_namespace", "NAMESPACE"), ("vault_ca", "CACERT"), ("", "TOKEN"))
-    )
+    settings, token = settings_from(environ), token_from(environ)
+    address = options.vault_addr or next(iter(settings.addresses), "")
+    namespace = options.auth_namespace or settings.auth_namespace
+    ca_file = options.vault_ca or settings.ca_file
     if options.vault_token_file:
         secret = from_file(options.vault_token_file)
     elif token:

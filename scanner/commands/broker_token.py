@@ -6,16 +6,12 @@ The token itself is never printed; --raw writes it to a file that only its owner
 
 import argparse
 import json
-import os
-import secrets
 import time
 from collections.abc import Mapping
 from typing import Final
 
 from scanner.commands.identity_options import add_identity_options, claims_policy
 from scanner.display import log_safe, shorten
-from scanner.errors import ConfigError
-from scanner.model import Secret
 
 # The end of the year 9999.
 _MAX_TIME: Final = 253_402_300_799
@@ -51,7 +47,9 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         for name, value in document.items():
             print(f"{name + ':':<15} {shorten(log_safe(value if isinstance(value, str) else json.dumps(value)), 300)}")
     if options.raw:
-        write_private(options.raw, token)
+        from scanner.broker.export import write_private
+
+        write_private(options.raw, token.reveal())
     return 0
 
 
@@ -66,19 +64,3 @@ def show_identity(claims: object, raw: Mapping[str, object]) -> dict[str, object
         if isinstance(value, int | float) and 0 <= value < _MAX_TIME:
             shown[name] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value))
     return shown
-
-
-def write_private(path: str, value: Secret) -> None:
-    """Write a value to a file that nobody else can read, whatever was there before. Raises `ConfigError`."""
-    fresh = f"{path}.{secrets.token_hex(6)}"
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with open(descriptor, "wb") as stream:
-                stream.write(value.reveal())
-            os.replace(fresh, path)
-        except BaseException:
-            os.unlink(fresh)
-            raise
-    except OSError as error:
-        raise ConfigError(f"cannot write {log_safe(path)}: {error.strerror}", "check --raw") from None

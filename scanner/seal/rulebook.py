@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.model import Blob, Place, Provenance, Source, Version
+from scanner.sops.screen import CONFIGURATIONS
 
 if TYPE_CHECKING:
     from scanner.sops.creation.policy import CreationRule, Policy
     from scanner.sops.rules import Problem
 
-CONFIGURATIONS: Final = (b".sops.yaml", b".sops.yml")
 # Kustomize, which makes Secrets of files that it names.
 _KUSTOMIZATIONS: Final = (b"kustomization.yaml", b"kustomization.yml", b"Kustomization")
 _KEY_FILES: Final = (b"*.asc", b"*.gpg", b"*.pgp")

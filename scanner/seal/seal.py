@@ -44,13 +44,14 @@ class Seal:
 
     With a keyring MACs are checked too. `scope` limits the checks to these paths and what is below them; `disabled`
     are ids of rules that are not wanted; `shallow` says that history ends before its beginning. `find` is the secret
-    detector, for what encrypted files leave in clear; it is not set where the detector reports the same content itself.
+    detector, for what encrypted files leave in clear; it is left out where the detector reports the same content itself.
     """
 
     def __init__(
         self,
         source: Source,
         *,
+        find: "FindSecrets | None" = None,
         keyring: "Keyring | None" = None,
         scope: Sequence[bytes] = (),
         disabled: Sequence[str] = (),
@@ -58,7 +59,7 @@ class Seal:
     ) -> None:
         self.source = source
         self.gaps: list[Gap] = []
-        self.find: FindSecrets | None = None
+        self._find = find
         self._keyring = keyring
         self._scope = tuple(scope)
         self._disabled = frozenset(disabled)
@@ -114,13 +115,13 @@ class Seal:
     def _check_content(self, blob: Blob, place: Place, rule: "CreationRule | None") -> None:
         from scanner.sops.check import Help, check_file
 
-        given = Help(self._rulebook.public_keys, self._keyring, self.find)
+        given = Help(self._rulebook.public_keys, self._keyring, self._find)
         is_source = self._rulebook.makes_secret(place.path)
         outcome = check_file(blob.data, place.path, rule, given, is_source=is_source)
         self._add(outcome.problems, blob.data, blob.id, place)
         if outcome.unproven:
             self.gaps.append(Gap("key", decode_path(place.path), outcome.unproven))
-        if outcome.content is not None:
+        if outcome.is_encrypted:
             self._encrypted.setdefault(place.path, []).append(_Encrypted(blob, place))
 
     def _add(self, problems: "Sequence[Problem]", data: bytes, blob_id: str | None, place: Place) -> None:

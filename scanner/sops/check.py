@@ -20,6 +20,7 @@ from scanner.sops.creation.policy import CreationRule
 from scanner.sops.demand import confidence_of, demand, is_public, is_text, missed
 from scanner.sops.likely import looks_secret
 from scanner.sops.rules import Problem
+from scanner.sops.screen import CONFIGURATIONS
 from scanner.sops.stores import read
 from scanner.sops.stores.builder import MAPS_ONLY
 from scanner.sops.stores.sniff import store_of
@@ -29,7 +30,6 @@ from scanner.sops.verify import PublicKeys, not_encrypted, read_encrypted, verif
 if TYPE_CHECKING:
     from scanner.sops.keyed.keys import Keyring
 
-CONFIGURATIONS: Final = (b".sops.yaml", b".sops.yml")
 # What a text that only speaks of SOPS will not have all of.
 _MARKS: Final = (b"sops", b"ENC[AES256_GCM,", b"lastmodified", b"mac")
 
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 
     problems: list[Problem]
     unproven: str = ""
-    content: Content | None = None
+    is_encrypted: bool = False
 
 
 class Help(NamedTuple):
@@ -129,12 +129,12 @@ def check_link(target: bytes, path: bytes, rule: CreationRule | None) -> list[Pr
 def _verified(content: Content, data: bytes, path: bytes, rule: CreationRule | None, given: Help) -> Outcome:
     public_keys, keyring, find = given
     if keyring is None:
-        return Outcome(verify_content(content, data, path, rule, public_keys=public_keys, find=find), "", content)
+        return Outcome(verify_content(content, data, path, rule, public_keys=public_keys, find=find), is_encrypted=True)
     from scanner.sops.keyed.keys import NoKey
 
     try:
         found = verify_content(content, data, path, rule, public_keys=public_keys, keyring=keyring, find=find)
     except NoKey as error:
         found = verify_content(content, data, path, rule, public_keys=public_keys, find=find)
-        return Outcome(found, str(error), content)
-    return Outcome(found, "", content)
+        return Outcome(found, str(error), is_encrypted=True)
+    return Outcome(found, is_encrypted=True)

@@ -7,6 +7,8 @@ The answer errs on the side of yes: whatever `stores.sniff.has_metadata` or `bea
 
 from typing import Final
 
+# The second one SOPS does not read; whoever has it thinks that it does.
+CONFIGURATIONS: Final = (b".sops.yaml", b".sops.yml")
 _NAMES: Final = (
     b"env", b"dec", b"tfstate", b"tfvars", b"kube", b"dockerc", b".docker/", b"secret", b"cred", b"passw", b"vault", b"_vars/",
     b"value", b".asc", b".gpg", b".pgp", b".key", b".bin", b".kbx", b".dev.vars", b"kustomization",
