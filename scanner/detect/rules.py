@@ -33,6 +33,7 @@ class Rule(NamedTuple):
     proof: str = ""
     near: str = ""
     allow: tuple[str, ...] = ()
+    weigh: bool = False
     paths: tuple[str, ...] = ()
 
     def info(self) -> RuleInfo:
@@ -58,7 +59,7 @@ class PackFile(NamedTuple):
 
 
 _REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
-_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "paths")
+_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "weigh", "paths")
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -128,6 +129,8 @@ def _entries(pack: PackFile) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     where = f"{where}: rule {entry.get('id', '(no id)')}"
+    if _is_strings(entry.get("pattern")):
+        entry = {**entry, "pattern": "".join(entry["pattern"])}
     known = (*_REQUIRED, *_OPTIONAL)
     for key in entry:
         if key not in known:
@@ -142,7 +145,8 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for key in ("references", "allow", "paths"):
         _require(_is_strings(entry.get(key, [])), where, f"{key} must be a list of strings")
     _require(isinstance(entry.get("entropy", 0.0), int | float), where, "entropy must be a number")
-    _require(isinstance(entry.get("ignore_case", False), bool), where, "ignore_case must be true or false")
+    for key in ("ignore_case", "weigh"):
+        _require(isinstance(entry.get(key, False), bool), where, f"{key} must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
     from scanner.detect.anchor import anchor, parse  # not needed where the rules come from the cache
@@ -167,6 +171,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         proof=entry.get("proof", ""),
         near=entry.get("near", ""),
         allow=tuple(entry.get("allow", ())),
+        weigh=bool(entry.get("weigh", False)),
         paths=tuple(entry.get("paths", ())),
     )
 

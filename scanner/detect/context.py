@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a value stands on its line: the name it is given to, what joins the two, what encloses it and what follows."""
+
+import re
+from typing import Final, NamedTuple
+
+
+class Context(NamedTuple):
+    """A value and its surroundings, taken apart.
+
+    `words` are the name's parts in lower case (`dbPassWord_2` gives `db`, `pass`, `word`); `link` is the delimiter in one
+    of few spellings, empty where there is none; `quote` what opens the value, empty for a bare one; `call` the function
+    around it. `before` is the line up to the name, `after` what follows the value and its closing quote.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    link: str
+    spaced: bool
+    call: str
+    quote: str
+    value: str
+    before: str
+    between: str
+    after: str
+
+
+_QUOTES: Final = ('\\"', "\\'", "&quot;", "&#34;", "&#39;", '"', "'", "`")
+# The name and all that stands between it and the value, as the last thing on what precedes the value.
+_LEFT: Final = re.compile(
+    r"""(?P<name>[-$@:]{0,2}[A-Za-z0-9_][A-Za-z0-9_.$-]{0,80}?)
+        (?P<close>(?:\\?['"`\])}*]|\[\]|&quot;|&\#3[49];){0,3})
+        (?P<type>,[ ](?:_|err|ok)(?=[ ]:?=)|[ \t]?:[ \t]?[A-Za-z][A-Za-z0-9_<>.\[\]?|]{0,24}(?=[ \t]{0,4}=)|[ \t]{1,4}(?:\[\])?(?:[Ss]tring|text|char|byte|str)(?:\[\])?(?=[ \t]*=))?
+        (?P<gap>[ \t]*)
+        (?P<link>:=|=>|->|[=!]={1,2}|=|:|,(?:[ \t]{0,2}[A-Za-z]{2,8}[:=])?|\(|%3D|>|(?:['"][ \t]+)?(?:value|content)[ \t]?=|(?:eq|is|to|by)\b|)
+        (?P<space>[ \t]*)
+        (?P<call>(?:new[ ])?[A-Za-z][A-Za-z0-9_.:]*\(|\[\]byte[({]|@|\[|(?:[Ss]tring|[Bb]asic|[Bb]earer)[ ]|)
+        (?P<prefix>[A-Za-z@$]{0,2})\Z""",
+    re.VERBOSE,
+)
+_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+# What a line of 200 bytes or less may hold of a name and its link.
+_REACH: Final = 140
+
+
+def read_context(line: bytes, start: int, end: int) -> Context:
+    """Take a line apart around the value at these offsets."""
+    left = line[max(0, start - _REACH) : start].decode("utf-8", "replace")
+    value = line[start:end].decode("utf-8", "replace")
+    after = line[end : end + _REACH].decode("utf-8", "replace")
+    quote = next((quote for quote in _QUOTES if left.endswith(quote)), "")
+    bare = left[: len(left) - len(quote)] if quote else left
+    found = _LEFT.search(bare)
+    if found is None:
+        return Context("", (), "", False, "", quote, value, bare, "", after.removeprefix(quote))
+    link = found["link"].strip("'\" \t")
+    if not link and found["gap"]:
+        link = " "
+    name = found["name"]
+    words = tuple(part.lower() for part in _PARTS.findall(name))
+    call = found["call"].rstrip("( ").lower()
+    spaced = bool(found["gap"] or found["space"])
+    return Context(name, words, link, spaced, call, quote, value, bare[: found.start()], bare[found.end("name") :], after.removeprefix(quote))
