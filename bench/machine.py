@@ -13,12 +13,26 @@ def describe_machine() -> dict[str, str]:
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True)
     return {
         "CPU": parse_field(_read("/proc/cpuinfo"), "model name") or platform.machine(),
-        "cores": str(len(os.sched_getaffinity(0))),
+        "cores": str(cores()),
         "memory": _gigabytes(parse_field(_read("/proc/meminfo"), "MemTotal")),
         "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "Python": python_version(),
         "git": git.stdout.removeprefix("git version ").strip(),
     }
+
+
+def cores() -> int:
+    """Return how many cores this process may use at a time: its affinity, and the quota of its control group."""
+    quota, _, period = _read_quota().partition(" ")
+    granted = len(os.sched_getaffinity(0))
+    return max(1, min(granted, int(quota) // int(period))) if quota.isdecimal() and period.strip().isdecimal() else granted
+
+
+def _read_quota() -> str:
+    try:
+        return _read("/sys/fs/cgroup/cpu.max")
+    except OSError:  # no second version of control groups here
+        return ""
 
 
 def parse_field(text: str, name: str) -> str:
