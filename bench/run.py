@@ -71,6 +71,8 @@ class Run:
     def _wanted(self, target: Target) -> Sequence[str]:
         """Return the modes asked for; `all` are those that fit the target and the Sealgate that was installed."""
         asked = self._options.mode.split(",")
+        if "cache" in asked and "--cache" not in self._known:
+            raise TargetError("this Sealgate has no --cache")
         if "all" not in asked:
             return [mode for mode in MODES if mode in asked]
         if target.mirror is None:
@@ -110,8 +112,6 @@ class Run:
 
     def _cache(self, target: Target, results: Results) -> None:
         """Compare a scan that fills a verdict cache with one that finds everything in it, and one without a cache."""
-        if "--cache" not in self._known:
-            raise TargetError("this Sealgate has no --cache")
         full, fresh = self._work / "cache" / "full", self._work / "cache" / "fresh"
         shutil.rmtree(full, ignore_errors=True)
         full.mkdir(parents=True)
