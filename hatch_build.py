@@ -12,12 +12,11 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_PACKAGE = ("scanner", "git")
-_NAME = "_kernel"
+_PACKAGE = ("scanner", "git", "kernel")
 
 
 class KernelHook(BuildHookInterface):
-    """Compiles `scanner/git/_kernel.pyx`: beside its source for an editable installation, else into the wheel alone."""
+    """Compiles `scanner/git/kernel/`: beside its sources for an editable installation, else into the wheel alone."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the extension to what the wheel holds."""
@@ -26,7 +25,7 @@ class KernelHook(BuildHookInterface):
             return
         self._folder = tempfile.mkdtemp(prefix="sealgate-kernel-")
         try:
-            built = _compile(os.path.join(self.root, *_PACKAGE, _NAME + ".pyx"), self._folder)
+            built = _compile(self.root, self._folder)
         except (Exception, SystemExit) as error:  # whatever a compiler that is not there can raise
             if wanted == "1":
                 raise
@@ -34,9 +33,11 @@ class KernelHook(BuildHookInterface):
             self.app.display_warning(f"the compiled kernel is left out, git will read every object: {reason}")
             return
         if version == "editable":
-            shutil.copy(built, os.path.join(self.root, *_PACKAGE))
+            for extension in built:
+                shutil.copy(extension, os.path.join(self.root, *_PACKAGE))
             return
-        build_data["force_include"][built] = "/".join([*_PACKAGE, os.path.basename(built)])
+        for extension in built:
+            build_data["force_include"][extension] = "/".join([*_PACKAGE, os.path.basename(extension)])
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
@@ -45,24 +46,38 @@ class KernelHook(BuildHookInterface):
         shutil.rmtree(getattr(self, "_folder", ""), ignore_errors=True)
 
 
-def _compile(source: str, folder: str) -> str:
-    """Translate and compile the source into the folder; return the extension's path."""
+def _compile(root: str, folder: str) -> list[str]:
+    """Translate and compile the kernel's sources into the folder; return the extensions' paths."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    copy = shutil.copy(source, folder)
+    # A copy of the packages that the sources name, so that nothing is written beside them.
+    for depth in range(1, len(_PACKAGE) + 1):
+        os.makedirs(os.path.join(folder, *_PACKAGE[:depth]))
+        shutil.copy(os.path.join(root, *_PACKAGE[:depth], "__init__.py"), os.path.join(folder, *_PACKAGE[:depth]))
+    sources = [name for name in sorted(os.listdir(os.path.join(root, *_PACKAGE))) if name.endswith((".pyx", ".pxd"))]
+    for name in sources:
+        shutil.copy(os.path.join(root, *_PACKAGE, name), os.path.join(folder, *_PACKAGE))
     windows = sys.platform == "win32"
-    flags = [] if windows else ["-O2", "-g0"]
-    extension = Extension(_NAME, [copy], libraries=["zlib" if windows else "z"], extra_compile_args=flags)
+    extensions = [
+        Extension(
+            ".".join([*_PACKAGE, name.removesuffix(".pyx")]),
+            [os.path.join(*_PACKAGE, name)],
+            libraries=["zlib" if windows else "z"],
+            extra_compile_args=[] if windows else ["-O2", "-g0"],
+        )
+        for name in sources
+        if name.endswith(".pyx")
+    ]
     before = os.getcwd()
     os.chdir(folder)
     try:
-        modules = cythonize([extension], build_dir=folder, quiet=True, language_level=3)
+        modules = cythonize(extensions, quiet=True, language_level=3)
         command = build_ext(Distribution({"ext_modules": modules}))
         command.build_lib, command.build_temp = folder, os.path.join(folder, "temp")
         command.ensure_finalized()
         command.run()
-        return os.path.join(folder, command.get_ext_filename(_NAME))
+        return [os.path.join(folder, command.get_ext_filename(extension.name)) for extension in extensions]
     finally:
         os.chdir(before)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from gitrepo import GitRepo
 
-import scanner.git
+import scanner.git.kernel
 
 # Tests see the checkout, in which nothing is compiled; the kernel is the installed package's.
 with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-    scanner.git.__path__.append(str(importlib.metadata.distribution("sealgate").locate_file("scanner/git")))
+    scanner.git.kernel.__path__.append(str(importlib.metadata.distribution("sealgate").locate_file("scanner/git/kernel")))
 
 
 @pytest.fixture

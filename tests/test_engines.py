@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from planted import AWS_KEY_ID, clone_bundle, github_token, private_key, sealgate, stripe_key
 
-pytest.importorskip("scanner.git._kernel", reason="the kernel is not compiled here")
+pytest.importorskip("scanner.git.kernel.delta", reason="the kernel is not compiled here")
 
 Make = Callable[..., GitRepo]
 

@@ -4,7 +4,7 @@
 Formats: gitformat-pack(5), "pack-*.pack files have the following format" and the two of "pack-*.idx files". What git
 keeps elsewhere (loose objects), what does not fit the format and what is large is left to `git cat-file`: `others`
 names it before, `read` as it goes. Where anything about the packs themselves is odd, `open_packs` returns None, and
-git reads everything. The kernel that does the work is optional; see `_kernel.pyx`.
+git reads everything. The kernel that does the work is optional; see `kernel/`.
 """
 
 import mmap
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 from scanner.git.repo import Repository
 
 if TYPE_CHECKING:
-    from scanner.git._kernel import Delta, Pack
+    from scanner.git.kernel.delta import Delta
+    from scanner.git.kernel.pack import Pack
 
 # Larger objects, and what is made of them, git reads: they are few, and what is held while deltas are applied is
 # at most so much for each halving of their number.
@@ -62,7 +63,7 @@ class Packs:
 def _read_pack(
     pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]
 ) -> "Iterator[tuple[str, bytes, Delta]]":
-    from scanner.git._kernel import Delta
+    from scanner.git.kernel.delta import Delta
 
     held: dict[int, tuple[bytes, Delta]] = {}
     for number in pack.walk(kind):
@@ -92,7 +93,7 @@ def _read_pack(
 def open_packs(repo: Repository, max_bytes: int) -> Packs | None:
     """Return the repository's packs; None where git has to do all the reading. `max_bytes` is the largest object."""
     try:
-        from scanner.git._kernel import Pack
+        from scanner.git.kernel.pack import Pack
     except ImportError:
         return None
     folder = repo.object_folder()

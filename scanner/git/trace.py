@@ -20,7 +20,7 @@ from scanner.display import decode_text
 from scanner.model import Change, Place, Provenance
 
 try:
-    from scanner.git._kernel import first, select
+    from scanner.git.kernel.trees import first, select
 except ImportError:
 
     def first(numbers: "array[int]", flags: bytearray) -> int:
@@ -156,7 +156,7 @@ class Graph:
     def add_tree(self, object_id: str, data: bytes, change: Change | None = None) -> bool:
         """Take in a raw tree; False where it is malformed. What is copied from another tree is not parsed again."""
         if change is not None:
-            from scanner.git._kernel import parse_tree  # whoever tells of changes has it
+            from scanner.git.kernel.trees import parse_tree  # whoever tells of changes has it
 
             numbers = parse_tree(change, data, self._id_bytes, self._numbers)
             if numbers is not None:

@@ -13,7 +13,8 @@ from scanner.detect.prefilter import RuleSet, compile_ruleset
 from scanner.detect.rules import builtin_directory, load_rules, load_vectors, read_packs
 from scanner.detect.vectors import expand
 
-kernel = pytest.importorskip("scanner.git._kernel", reason="the kernel is not compiled here")
+pack = pytest.importorskip("scanner.git.kernel.pack", reason="the kernel is not compiled here")
+delta = pytest.importorskip("scanner.git.kernel.delta")
 
 # (offset, size) is copied, bytes are inserted.
 Op = tuple[int, int] | bytes
@@ -35,7 +36,7 @@ def _pack():
     from array import array
 
     content = b"PACK" + bytes(4) + b"\0\0\0\1" + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20)
-    return kernel.Pack(content, bytes(20), array("Q", [12]), 20, 1 << 22)
+    return pack.Pack(content, bytes(20), array("Q", [12]), 20, 1 << 22)
 
 
 @functools.cache
@@ -126,10 +127,10 @@ def _chains(draw):
 @given(_chains())
 def test_a_chain_of_changes(chain) -> None:
     data, versions = chain
-    change = kernel.Delta(None)
+    change = delta.Delta(None)
     _check(b"", change, data)
     for ops in versions:
-        base, change = data, kernel.Delta(change.notes)
+        base, change = data, delta.Delta(change.notes)
         data = _apply(base, ops, change)
         _check(base, change, data)
 
@@ -161,16 +162,16 @@ LINES = b"".join(b"line %d of a file\n" % i for i in range(400))
     ],
 )
 def test_where_it_could_go_wrong(base: bytes, ops: list[Op]) -> None:
-    first = kernel.Delta(None)
+    first = delta.Delta(None)
     _detectors()[0].find(base, None, first)
-    change = kernel.Delta(first.notes)
+    change = delta.Delta(first.notes)
     _check(base, change, _apply(base, ops, change))
 
 
 def test_little_is_looked_at() -> None:
-    first = kernel.Delta(None)
+    first = delta.Delta(None)
     _detectors()[0].find(LINES, None, first)
-    change = kernel.Delta(first.notes)
+    change = delta.Delta(first.notes)
     data = _apply(LINES, [(0, 3000), b"new\n", (3000, len(LINES) - 3000)], change)
     ruleset = _ruleset()
     assert len(change.gather(data, ruleset.near, ruleset.far)) < 2 * ruleset.near + 100
@@ -180,9 +181,9 @@ def test_little_is_looked_at() -> None:
 def test_other_encodings_are_read_whole(encoding: str) -> None:
     text = LINES.decode()
     base, data = text.encode(encoding), (text + f"t = {TOKEN.decode()}\n").encode(encoding)
-    first = kernel.Delta(None)
+    first = delta.Delta(None)
     _detectors()[0].find(base, None, first)
-    change = kernel.Delta(first.notes)
+    change = delta.Delta(first.notes)
     assert _apply(base, [(0, len(base)), data[len(base) :]], change) == data
     _check(base, change, data)
     assert [match.value.rule.id for match in _detectors()[0].find(data, None, change)] == ["github-pat-classic"]

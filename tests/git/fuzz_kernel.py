@@ -13,7 +13,11 @@ import time
 from array import array
 from collections import defaultdict
 
-from test_packs import a_pack, instructions, kernel
+from test_packs import a_pack, instructions
+
+from scanner.git.kernel.delta import Delta
+from scanner.git.kernel.pack import Pack
+from scanner.git.kernel.trees import parse_tree
 
 
 def _damaged(source: random.Random, data: bytes) -> bytes:
@@ -37,12 +41,12 @@ def _pack(source: random.Random, entries: list[bytes]) -> int:
     if source.random() < 0.3:
         offsets[source.randrange(3)] = source.choice((0, 11, 12, len(content), 1 << 63, source.randrange(len(content))))
     names = b"".join(bytes([i]) * 20 for i in range(3)) if source.random() < 0.9 else source.randbytes(60)
-    pack = kernel.Pack(content + bytes(20), names, offsets, 20, source.choice((10, 1000, 1 << 22)))
+    pack = Pack(content + bytes(20), names, offsets, 20, source.choice((10, 1000, 1 << 22)))
     contents: dict[int, bytes] = {}
     for kind in range(8):
         for number in pack.walk(kind):
             pack.name(number)
-            base, delta = pack.base(number), kernel.Delta()
+            base, delta = pack.base(number), Delta()
             with contextlib.suppress(ValueError):
                 contents[number] = pack.read(number) if base < 0 else pack.apply(number, contents.get(base, b""), delta)
                 _look(source, delta, contents[number])
@@ -63,8 +67,8 @@ def _delta(source: random.Random) -> None:
     for _ in range(source.randint(0, 6)):
         at = source.randrange(len(base) + 1)
         ops.append(source.randbytes(5) if source.random() < 0.3 else (at, source.randint(1, max(1, len(base) - at))))
-    delta = kernel.Delta()
-    pack = kernel.Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
+    delta = Delta()
+    pack = Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
     with contextlib.suppress(ValueError):
         _look(source, delta, pack.patch(_damaged(source, instructions(len(base), ops)), base, delta))
 
@@ -72,17 +76,17 @@ def _delta(source: random.Random) -> None:
 def _tree(source: random.Random) -> None:
     entries = [b"100644 %d\0" % i + source.randbytes(20) for i in range(source.randint(0, 6))]
     numbers: defaultdict[bytes, int] = defaultdict(itertools.count().__next__)
-    base, first = b"".join(entries), kernel.Delta()
-    kernel.parse_tree(first, base, 20, numbers)
-    delta = kernel.Delta(first.notes)
-    pack = kernel.Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
+    base, first = b"".join(entries), Delta()
+    parse_tree(first, base, 20, numbers)
+    delta = Delta(first.notes)
+    pack = Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
     cuts = sorted(source.randrange(len(base) + 1) for _ in range(3))
     ops = [(cuts[0], cuts[1] - cuts[0]), _damaged(source, b"100644 x\0" + bytes(20)), (cuts[1], cuts[2] - cuts[1])]
     ops = [op for op in ops if op and (isinstance(op, bytes) or op[1])]
     with contextlib.suppress(ValueError):
         made = pack.patch(_damaged(source, instructions(len(base), ops)), base, delta)
-        again = kernel.parse_tree(kernel.Delta(), made, 20, numbers)
-        assert kernel.parse_tree(delta, made, 20, numbers) == again
+        again = parse_tree(Delta(), made, 20, numbers)
+        assert parse_tree(delta, made, 20, numbers) == again
 
 
 def main(seconds: float, seed: int) -> None:

@@ -1,67 +1,21 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 # SPDX-License-Identifier: Apache-2.0
-"""The hot part of reading packs: entry headers, the delta forest, inflating, delta application, changed windows.
+"""The packs' side of the kernel: entry headers, the delta forest, inflating, delta application.
 
 Formats: gitformat-pack(5). A pack is written by whoever made the repository, so every offset and length in it is
 checked before it is used, by hand: the compiler does not. Whatever does not fit raises `ValueError`, and the caller
-asks git. Optional: where no compiler was at hand this module is not there, and git reads every object.
+asks git.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
-from libc.string cimport memchr, memcmp, memcpy
-
-
-cdef extern from "zlib.h" nogil:
-    ctypedef struct z_stream:
-        uint8_t *next_in
-        unsigned int avail_in
-        uint8_t *next_out
-        unsigned int avail_out
-    int inflateInit(z_stream *stream)
-    int inflateReset(z_stream *stream)
-    int inflateEnd(z_stream *stream)
-    int inflate(z_stream *stream, int flush)
-    int Z_OK
-    int Z_FINISH
-    int Z_STREAM_END
-
-
-# Kinds of objects as a pack numbers them; what an entry ends in is one of the first four, 0 where it is unknown.
-cdef enum:
-    OFS_DELTA = 6
-    REF_DELTA = 7
+from libc.string cimport memcmp, memcpy
 
 # A pack of more entries than this is git's to read; numbers of entries are 32 bits wide here.
 cdef size_t _MOST_ENTRIES = 1 << 30
 cdef int32_t _NO_BASE = -1
 cdef int32_t _LOST_BASE = -2
-
-
-cdef struct Entry:
-    uint64_t offset   # of the entry's header in the pack
-    uint64_t start    # of the compressed data
-    uint64_t size     # of the data when inflated; a delta's own size, not that of what it makes
-    uint32_t name     # the number of its id in the index
-    int32_t base
-    uint8_t kind
-    uint8_t last      # the last of its base's children to be read
-    uint8_t parent    # has children
-
-
-cdef struct Copy:
-    size_t at         # in the result
-    size_t source     # in the base
-    size_t size
-
-
-cdef struct Window:
-    size_t start      # what has to be looked at again ...
-    size_t stop
-    size_t first      # ... and the ends of candidates that are to be had from there, inclusive
-    size_t final
-    size_t at         # where the window stands in the gathered text
 
 
 cdef int _by_offset(const void *a, const void *b) noexcept nogil:
@@ -70,27 +24,39 @@ cdef int _by_offset(const void *a, const void *b) noexcept nogil:
     return -1 if one < other else 1 if one > other else 0
 
 
+cdef class Copies:
+    """Which parts of a content were copied from its base, so which were not.
+
+    `before` is what a reader noted of the base, `notes` what it notes of the content, for what is made of that.
+    """
+
+    def __cinit__(self, before=None):
+        self.before = before
+
+    def __dealloc__(self):
+        free(self.parts)
+
+    cdef int take(self, const Copy *parts, size_t count, size_t base_size, size_t size) except -1:
+        cdef Copy *room = <Copy *>malloc((count + 1) * sizeof(Copy))
+        if room is NULL:
+            raise MemoryError
+        if count:
+            memcpy(room, parts, count * sizeof(Copy))
+        free(self.parts)
+        self.parts = room
+        self.count, self.base_size, self.size = count, base_size, size
+        return 0
+
+    def copies(self):
+        """Return the copied parts: where they stand, where they stood, how long they are."""
+        return [(self.parts[i].at, self.parts[i].source, self.parts[i].size) for i in range(self.count)]
+
+
 cdef class Pack:
     """A pack and its index, both as they are mapped; entries are numbered in the order of their offsets.
 
     `names` are the ids of the index, sorted, and `offsets` what it says of them, as native 64-bit numbers.
     """
-
-    cdef readonly size_t count
-    cdef object _content, _names
-    cdef const uint8_t *_data
-    cdef const uint8_t *_ids
-    cdef size_t _end
-    cdef size_t _id_bytes
-    cdef size_t _limit
-    cdef Entry *_entries
-    cdef int32_t *_numbers      # by number of the id in the index
-    cdef z_stream _stream
-    cdef bint _ready
-    cdef uint8_t *_scratch
-    cdef size_t _scratch_size
-    cdef Copy *_copies
-    cdef size_t _copies_room
 
     def __cinit__(self, const uint8_t[::1] content, const uint8_t[::1] names, const uint64_t[::1] offsets,
                   size_t id_bytes, size_t limit):
@@ -390,7 +356,7 @@ cdef class Pack:
         self._inflate(number, <uint8_t *>PyBytes_AS_STRING(content), size)
         return content
 
-    def apply(self, size_t number, bytes base not None, Delta delta=None):
+    def apply(self, size_t number, bytes base not None, Copies delta=None):
         """Return what a delta makes of its base's content; `delta` is filled in with what came from where."""
         if number >= self.count or self._entries[number].base < 0 or self._entries[number].kind == 0:
             raise ValueError("not a delta")
@@ -407,11 +373,11 @@ cdef class Pack:
         self._inflate(number, self._scratch, size)
         return self._apply(self._scratch, size, base, delta)
 
-    def patch(self, bytes instructions not None, bytes base not None, Delta delta=None):
+    def patch(self, bytes instructions not None, bytes base not None, Copies delta=None):
         """Return what these delta instructions make of a base; `apply` without a pack's entry."""
         return self._apply(<const uint8_t *>PyBytes_AS_STRING(instructions), PyBytes_GET_SIZE(instructions), base, delta)
 
-    cdef bytes _apply(self, const uint8_t *data, size_t size, bytes base, Delta delta):
+    cdef bytes _apply(self, const uint8_t *data, size_t size, bytes base, Copies delta):
         cdef const uint8_t *source = <const uint8_t *>PyBytes_AS_STRING(base)
         cdef size_t source_size = <size_t>PyBytes_GET_SIZE(base)
         cdef size_t at = 0, copies = 0, offset, length, left, made
@@ -495,254 +461,3 @@ cdef uint64_t _varint(const uint8_t *data, size_t size, size_t *at) except? 0xff
         at[0] += 1
         if not data[at[0] - 1] & 0x80:
             return value
-
-
-cdef class Delta:
-    """How one version of a content was made of another: which parts were copied, so which were not.
-
-    `before` is what a reader noted of the base, `notes` what it notes of the result, for the deltas made of that.
-    """
-
-    cdef readonly object before
-    cdef public object notes
-    cdef Copy *_copies
-    cdef size_t _count
-    cdef size_t _base_size
-    cdef size_t _size
-    cdef Window *_windows
-    cdef size_t _window_count
-
-    def __cinit__(self, before=None):
-        self.before = before
-
-    def __dealloc__(self):
-        free(self._copies)
-        free(self._windows)
-
-    cdef int take(self, const Copy *copies, size_t count, size_t base_size, size_t size) except -1:
-        cdef Copy *room = <Copy *>malloc((count + 1) * sizeof(Copy))
-        if room is NULL:
-            raise MemoryError
-        if count:
-            memcpy(room, copies, count * sizeof(Copy))
-        free(self._copies)
-        self._copies = room
-        self._count, self._base_size, self._size = count, base_size, size
-        self._window_count = 0
-        return 0
-
-    def copies(self):
-        """Return the copied parts: where they stand, where they stood, how long they are."""
-        return [(self._copies[i].at, self._copies[i].source, self._copies[i].size) for i in range(self._count)]
-
-    def gather(self, bytes data not None, size_t near, size_t far):
-        """Return, one after the other, the parts of the result in which a candidate can be that the base has not.
-
-        A candidate hangs on at most `near` bytes before its end and one behind it, or on `far` of them within its
-        line. None where the parts are most of the result.
-        """
-        if <size_t>PyBytes_GET_SIZE(data) != self._size:
-            raise ValueError("not the content that the delta made")
-        cdef const char *text = PyBytes_AS_STRING(data)
-        cdef size_t i, done = 0, total = 0
-        cdef Window *window
-        free(self._windows)
-        self._window_count = 0
-        self._windows = <Window *>malloc((self._count + 2) * sizeof(Window))
-        if self._windows is NULL:
-            raise MemoryError
-        for i in range(self._count):
-            if i or self._copies[i].at or self._copies[i].source:
-                self._open(text, done, self._copies[i].at, near, far)
-            done = self._copies[i].at + self._copies[i].size
-        if done < self._size or self._count == 0 or (
-                self._copies[self._count - 1].source + self._copies[self._count - 1].size != self._base_size):
-            self._open(text, done, self._size, near, far)
-        for i in range(self._window_count):
-            self._windows[i].at = total
-            total += self._windows[i].stop - self._windows[i].start
-        if total > self._size - self._size // 4:
-            return None
-        gathered = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>total)
-        for i in range(self._window_count):
-            window = &self._windows[i]
-            memcpy(PyBytes_AS_STRING(gathered) + window.at, text + window.start, window.stop - window.start)
-        return gathered
-
-    cdef void _open(self, const char *text, size_t start, size_t stop, size_t near, size_t far) noexcept:
-        """Add the window around a part that was not copied, which may be empty, or widen the last one to it."""
-        cdef size_t size = self._size, first, final, line, bound
-        cdef const char *found
-        cdef Window *last
-        # To the left: the beginning of the line, or where `far` ends, but `near` in any case.
-        bound = start - far - 1 if start > far + 1 else 0
-        line = start
-        while line > bound and text[line - 1] != 10:
-            line -= 1
-        # One byte more, for what looks at a boundary.
-        if line:
-            line -= 1
-        if line < bound:
-            line = bound
-        first = start - near - 1 if start > near + 1 else 0
-        if line < first:
-            first = line
-        # To the right: a candidate that ends in the next line, and further away than `near`, hangs on copied bytes only.
-        bound = far + 1 if size - stop > far + 1 else size - stop
-        found = <const char *>memchr(text + stop, 10, bound)
-        final = <size_t>(found - text) + 1 if found is not NULL else stop + bound
-        bound = near + 1 if size - stop > near + 1 else size - stop
-        if final < stop + bound:
-            final = stop + bound
-        if self._window_count:
-            last = &self._windows[self._window_count - 1]
-            if first <= last.stop:
-                last.final = final
-                last.stop = final + 1 if final < size else size
-                return
-        last = &self._windows[self._window_count]
-        self._window_count += 1
-        last.start, last.first, last.final = first, start, final
-        last.stop = final + 1 if final < size else size
-
-    def merge(self, list before not None, list fresh not None, const uint32_t[::1] left=None,
-              const uint32_t[::1] right=None):
-        """Return the candidates (end, rule) of the result: those of the base's in copied parts, and the fresh ones.
-
-        Both lists are in ascending order; the offsets of `fresh` are those of the gathered text. A candidate of the
-        base's may have a third part, that hangs on `left[rule]` bytes before its end and `right[rule]` behind it: it
-        keeps that where all of these are copied with it.
-        """
-        cdef size_t rule, rules = <size_t>left.shape[0] if left is not None and right is not None else 0
-        cdef list found = []
-        cdef size_t i, window, end, low, high, middle
-        cdef size_t known = <size_t>len(before)
-        cdef Copy *copy
-        cdef bint whole
-        if not known and not fresh:
-            return found
-        window = 0
-        for i in range(self._count if known else 0):
-            copy = &self._copies[i]
-            low, high = 0, known
-            while low < high:
-                middle = (low + high) >> 1
-                if <size_t>(<tuple>before[middle])[0] <= copy.source:
-                    low = middle + 1
-                else:
-                    high = middle
-            while low < known:
-                item = <tuple>before[low]
-                end = <size_t>item[0]
-                if end > copy.source + copy.size:
-                    break
-                rule = <size_t>item[1]
-                whole = rule < rules and rule < <size_t>right.shape[0] and (
-                    end - copy.source >= left[rule] and copy.source + copy.size - end >= right[rule])
-                end = end - copy.source + copy.at
-                while window < self._window_count and self._windows[window].final < end:
-                    window += 1
-                if window >= self._window_count or end < self._windows[window].first:
-                    found.append((end, item[1], item[2]) if whole and len(item) == 3 else (end, item[1]))
-                low += 1
-        window = 0
-        for item in fresh:
-            end = <size_t>item[0]
-            while window + 1 < self._window_count and self._windows[window + 1].at < end:
-                window += 1
-            end = end - self._windows[window].at + self._windows[window].start
-            if self._windows[window].first <= end <= self._windows[window].final:
-                found.append((end, item[1]))
-        found.sort()
-        return found
-
-
-def select(const uint32_t[::1] numbers not None, const uint8_t[::1] flags not None):
-    """Return the numbers that are flagged, in their order."""
-    cdef Py_ssize_t i
-    cdef Py_ssize_t size = flags.shape[0]
-    found = []
-    for i in range(numbers.shape[0]):
-        if numbers[i] < size and flags[numbers[i]]:
-            found.append(numbers[i])
-    return found
-
-
-def first(const uint32_t[::1] numbers not None, const uint8_t[::1] flags not None):
-    """Return the first number that is flagged, or -1."""
-    cdef Py_ssize_t i
-    cdef Py_ssize_t size = flags.shape[0]
-    for i in range(numbers.shape[0]):
-        if numbers[i] < size and flags[numbers[i]]:
-            return numbers[i]
-    return -1
-
-
-def parse_tree(Delta change not None, bytes data not None, size_t id_bytes, numbers):
-    """Return the numbers of a tree's entries as 32-bit integers, or None where it is malformed.
-
-    `numbers` gives each entry (mode, name and id) its number. What the tree has copied from its base has one already:
-    an entry that began where one begins in the base goes on like that one as long as both are the same bytes.
-    """
-    cdef const char *text = PyBytes_AS_STRING(data)
-    cdef size_t size = <size_t>PyBytes_GET_SIZE(data), at = 0, count = 0, copy = 0, from_, low, high, middle, stop
-    cdef size_t most = size // (id_bytes + 2) + 1
-    cdef const uint32_t *base_numbers = NULL
-    cdef const uint32_t *base_starts = NULL
-    cdef size_t base_count = 0
-    cdef const char *found
-    cdef uint32_t *made
-    cdef uint32_t *starts
-    if size > 0x7fffffff:
-        return None
-    if change._count and size != change._size:
-        raise ValueError("not the content that the delta made")
-    before = change.before
-    if before is not None:
-        # Two strings: the numbers, and where their entries begin, with the end of the last one.
-        base_count = <size_t>PyBytes_GET_SIZE(<bytes?>before[0]) // 4
-        if <size_t>PyBytes_GET_SIZE(<bytes?>before[1]) // 4 != base_count + 1:
-            raise ValueError("not what was noted of a tree")
-        base_numbers = <const uint32_t *>PyBytes_AS_STRING(before[0])
-        base_starts = <const uint32_t *>PyBytes_AS_STRING(before[1])
-    made = <uint32_t *>malloc(most * 4)
-    starts = <uint32_t *>malloc((most + 1) * 4)
-    try:
-        if made is NULL or starts is NULL:
-            raise MemoryError
-        while at < size:
-            while base_count and copy < change._count and change._copies[copy].at + change._copies[copy].size <= at:
-                copy += 1
-            if base_count and copy < change._count and change._copies[copy].at <= at:
-                from_ = at - change._copies[copy].at + change._copies[copy].source
-                stop = change._copies[copy].source + change._copies[copy].size
-                low, high = 0, base_count
-                while low < high:
-                    middle = (low + high) >> 1
-                    if base_starts[middle] < from_:
-                        low = middle + 1
-                    else:
-                        high = middle
-                if low < base_count and base_starts[low] == from_ and base_starts[low + 1] <= stop:
-                    while low < base_count and base_starts[low + 1] <= stop:
-                        made[count] = base_numbers[low]
-                        starts[count] = <uint32_t>at
-                        at += base_starts[low + 1] - base_starts[low]
-                        count += 1
-                        low += 1
-                    continue
-            found = <const char *>memchr(text + at, 0, size - at)
-            if found is NULL or found == text + at or size - (found - text) < id_bytes + 1:
-                return None
-            stop = (found - text) + 1 + id_bytes
-            made[count] = <uint32_t>numbers[text[at:stop]]
-            starts[count] = <uint32_t>at
-            count += 1
-            at = stop
-        starts[count] = <uint32_t>size
-        result = (<const char *>made)[:count * 4]
-        change.notes = result, (<const char *>starts)[:(count + 1) * 4]
-        return result
-    finally:
-        free(made)
-        free(starts)
