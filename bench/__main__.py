@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from bench.machine import cores
 from bench.results import RESULTS, write_results
 from bench.run import MODES, Run
 from bench.table import render
 from bench.target import TargetError
 from bench.tools import TOOLS
+from scanner.cores import cores
 
 _HERE: Final = Path(__file__).resolve().parent
 

@@ -74,7 +74,7 @@ def _pip_install(folder: Path, what: str) -> None:
 def sealgate_version(installed: Installed, checkout: Path) -> str:
     """Return the version, whether it has its kernel, the commit, and whether the checkout held changes on top of it."""
     version = _output(str(installed.script), "--version").removeprefix("sealgate ")
-    version += "" if installed.find("scanner/git/_kernel*.so") else " without its kernel"
+    version += "" if installed.find("scanner/git/**/*.so") else " without its kernel"
     commit = _output("git", "-C", str(checkout), "rev-parse", "--short=10", "HEAD")
     changed = _output("git", "-C", str(checkout), "status", "--porcelain", "--untracked-files=no", "--", "scanner", "rules")
     return f"{version}, commit {commit}" + (" with changes" if changed else "") if commit else version

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the figures were taken on, without a date or a name that would change from run to run."""
 
-import os
 import platform
 import subprocess
 
 from bench.install import python_version
+from scanner.cores import cores
 
 
 def describe_machine() -> dict[str, str]:
@@ -19,20 +19,6 @@ def describe_machine() -> dict[str, str]:
         "Python": python_version(),
         "git": git.stdout.removeprefix("git version ").strip(),
     }
-
-
-def cores() -> int:
-    """Return how many cores this process may use at a time: its affinity, and the quota of its control group."""
-    quota, _, period = _read_quota().partition(" ")
-    granted = len(os.sched_getaffinity(0))
-    return max(1, min(granted, int(quota) // int(period))) if quota.isdecimal() and period.strip().isdecimal() else granted
-
-
-def _read_quota() -> str:
-    try:
-        return _read("/sys/fs/cgroup/cpu.max")
-    except OSError:  # no second version of control groups here
-        return ""
 
 
 def parse_field(text: str, name: str) -> str:

@@ -15,7 +15,7 @@ from gitrepo import GitRepo
 from bench.corpus import make_corpus, parse_tree, spread_out
 from bench.document import BEGIN, END, insert
 from bench.install import InstallError, install, known_options
-from bench.machine import cores, describe_machine, parse_field
+from bench.machine import describe_machine, parse_field
 from bench.measure import Command, run, run_sampled
 from bench.results import HISTORY, Benchmark, Cut, Results, Sample, Series, load_results, write_results
 from bench.rounds import Contender, Job, environment, rotated, run_rounds
@@ -354,13 +354,6 @@ def test_machine_is_described() -> None:
     assert int(facts["cores"]) >= 1
     assert parse_field("a : 1\nmodel name\t: Fast\n", "model name") == "Fast"
     assert parse_field("", "model name") == ""
-
-
-@pytest.mark.parametrize(("quota", "wanted"), [("200000 100000\n", 2), ("50000 100000\n", 1), ("max 100000\n", 4), ("", 4)])
-def test_cores_are_those_of_affinity_and_quota(monkeypatch: pytest.MonkeyPatch, quota: str, wanted: int) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)), raising=False)
-    monkeypatch.setattr("bench.machine._read_quota", lambda: quota)
-    assert cores() == wanted
 
 
 def test_options_that_a_version_knows(tmp_path: Path) -> None:
