@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from scanner.detect.decode import transcode
-from scanner.detect.engine import Detector, Match, resolve
+from scanner.detect.engine import Detector, Match, Screening, resolve
 from scanner.display import decode_path, decode_text, one_line, redact, shorten
 from scanner.model import (
     CONFIDENCES,
@@ -44,6 +44,8 @@ _ARCHIVES: Final = (
     b"7z\xbc\xaf\x27\x1c",
     b"Rar!\x1a\x07",
 )
+_TAR: Final = b"ustar"
+_TAR_AT: Final = 257
 _UNKNOWN: Final = Provenance("unreachable")
 _CIPHERTEXT: Final = b"ENC[AES256_GCM,"
 
@@ -186,6 +188,7 @@ class _Run:
     def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
         self._source = source
         self._detector = detector
+        self.ruleset = detector.ruleset
         self._deadline = time.monotonic() + options.timeout_seconds if options.timeout_seconds else 0.0
         self._timeout_seconds = options.timeout_seconds
         self._counts_sealed = not options.secrets
@@ -197,9 +200,9 @@ class _Run:
 
     def read(self, seal: Seal | None) -> None:
         """Scan every blob, until the time limit if there is one."""
-        for blob in self._source.blobs():
+        for blob in self._source.blobs(_Screen(self) if seal is None else None):
             self._count(blob)
-            if blob.data.startswith(_ARCHIVES) or blob.data[257:262] == b"ustar":
+            if blob.data.startswith(_ARCHIVES) or blob.data.startswith(_TAR, _TAR_AT):
                 self._archives.append((blob.id, blob.place))
             self._scan(blob)
             if seal is not None:
@@ -215,6 +218,14 @@ class _Run:
             seal.check(blob)
             if self._is_over():
                 break
+
+    def pass_over(self, count: int, size: int) -> bool:
+        """Count blobs without anything to look at; False where the time is over."""
+        self.blobs += count
+        self.bytes += size
+        if self._progress:
+            self._progress(self.blobs + self.files, self.bytes)
+        return not self._is_over()
 
     def _count(self, blob: Blob) -> None:
         if blob.id is None:
@@ -235,7 +246,7 @@ class _Run:
 
     def _scan(self, blob: Blob) -> None:
         path = blob.place.path if blob.place else None
-        matches = self._detector.find(blob.data, path, blob.change)
+        matches = self._detector.find(blob.data, path, blob.known)
         if matches and _CIPHERTEXT in blob.data:
             matches = _outside_ciphertext(matches, blob.data)
         if blob.lines is not None:
@@ -285,6 +296,15 @@ class _Run:
         versions = Counter(found.path for blob, place in self._archives for found in _places(blob, place, traced))
         for path, count in sorted(versions.items()):
             self.gaps.append(Gap("archive", decode_path(path), "read as it is, its members not looked into", count))
+
+
+class _Screen(Screening):
+    """Which content a run need not see: what the detector has no interest in, and no archive."""
+
+    def __init__(self, run: _Run) -> None:
+        super().__init__(run.ruleset)
+        self.heads = (*self.heads, *((0, magic) for magic in _ARCHIVES), (_TAR_AT, _TAR))
+        self.passed = run.pass_over
 
 
 def _excerpt(match: Match, matches: Sequence[Match]) -> str:
