@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from scanner.detect.decode import transcode
 from scanner.detect.engine import Detector, Match, Screening, resolve
+from scanner.detect.placed import at_path
 from scanner.display import decode_path, decode_text, one_line, redact, shorten
 from scanner.model import (
     CONFIDENCES,
@@ -27,7 +28,6 @@ from scanner.model import (
     Span,
     Stats,
 )
-from scanner.paths import glob_matches
 from scanner.seal.seal import Seal
 from scanner.triage import Mark, Triage, find_mark, fingerprint
 
@@ -344,9 +344,10 @@ def _identity(match: Match) -> str:
 
 def _at(sightings: Sequence[_Sighting], path: bytes) -> Iterator[_Sighting]:
     """Yield the sightings that count at this path: rules for other paths left out, then overlaps resolved."""
-    fit = {id(s.match): s for s in sightings if not s.match.value.rule.paths or glob_matches(s.match.value.rule.paths, path)}
-    for match in resolve([sighting.match for sighting in fit.values()]):
-        yield fit[id(match)]
+    by_match = {id(sighting.match): sighting for sighting in sightings}
+    fit = {id(placed): (placed, by_match[id(match)]) for placed, match in at_path((s.match for s in sightings), path)}
+    for placed in resolve([placed for placed, _ in fit.values()]):
+        yield fit[id(placed)][1]._replace(match=placed)
 
 
 def _choose(occurrences: Sequence[_Occurrence]) -> tuple[_Occurrence, Sequence[_Occurrence]]:

@@ -115,7 +115,8 @@ def _nearly(options: argparse.Namespace, environ: Mapping[str, str], file: str, 
     """Yield the rules whose pattern matches on this line and whose judge said no, with the reason."""
     from scanner.detect.engine import NEAR_BYTES
     from scanner.detect.expression import Expressions
-    from scanner.detect.judge import judge
+    from scanner.detect.judge import Verdict, judge
+    from scanner.detect.weigh import weigh
 
     with open(file, "rb") as stream:
         lines = stream.read().split(b"\n")
@@ -130,6 +131,10 @@ def _nearly(options: argparse.Namespace, environ: Mapping[str, str], file: str, 
         with expressions.watched():
             for match in search(line, 0, len(line), len(line)):
                 start, end = match.span("secret")
-                verdict = judge(rule, line[start:end], line[max(0, start - NEAR_BYTES) : end + NEAR_BYTES])
+                first = max(0, start - NEAR_BYTES)
+                near = line[first : end + NEAR_BYTES]
+                verdict = judge(rule, line[start:end], near, start - first)
+                if rule.weigh and verdict.confidence is not None:
+                    verdict = Verdict(*weigh(near, start - first, end - first, os.fsencode(file)))
                 if verdict.confidence is None:
                     yield f"{log_safe(file)}:{number}  {rule.id} matches, and is not reported: {log_safe(verdict.reason)}"

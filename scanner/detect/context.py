@@ -4,6 +4,9 @@
 import re
 from typing import Final, NamedTuple
 
+from scanner.detect.likeness import words_of
+from scanner.detect.names import family_of
+
 
 class Context(NamedTuple):
     """A value and its surroundings, taken apart.
@@ -28,7 +31,7 @@ class Context(NamedTuple):
 _QUOTES: Final = ('\\"', "\\'", "&quot;", "&#34;", "&#39;", '"', "'", "`")
 # The name and all that stands between it and the value, as the last thing on what precedes the value.
 _LEFT: Final = re.compile(
-    r"""(?P<name>[-$@:]{0,2}[A-Za-z0-9_][A-Za-z0-9_.$-]{0,80}?)
+    r"""(?P<name>[-$@:]{0,2}[A-Za-z0-9_][A-Za-z0-9_.$-]{0,80}+)
         (?P<close>(?:\\?['"`\])}*]|\[\]|&quot;|&\#3[49];){0,3})
         (?P<type>,[ ](?:_|err|ok)(?=[ ]:?=)|[ \t]?:[ \t]?[A-Za-z][A-Za-z0-9_<>.\[\]?|]{0,24}(?=[ \t]{0,4}=)|[ \t]{1,4}(?:\[\])?(?:[Ss]tring|text|char|byte|str)(?:\[\])?(?=[ \t]*=))?
         (?P<gap>[ \t]*)
@@ -38,7 +41,7 @@ _LEFT: Final = re.compile(
         (?P<prefix>[A-Za-z@$]{0,2})\Z""",
     re.VERBOSE,
 )
-_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_NAME: Final = re.compile(r"[-$@:]{0,2}[A-Za-z0-9_][A-Za-z0-9_.$-]{0,80}+")
 # What a line of 200 bytes or less may hold of a name and its link.
 _REACH: Final = 140
 
@@ -50,14 +53,28 @@ def read_context(line: bytes, start: int, end: int) -> Context:
     after = line[end : end + _REACH].decode("utf-8", "replace")
     quote = next((quote for quote in _QUOTES if left.endswith(quote)), "")
     bare = left[: len(left) - len(quote)] if quote else left
-    found = _LEFT.search(bare)
+    found = _joined(bare)
     if found is None:
         return Context("", (), "", False, "", quote, value, bare, "", after.removeprefix(quote))
     link = found["link"].strip("'\" \t")
     if not link and found["gap"]:
         link = " "
     name = found["name"]
-    words = tuple(part.lower() for part in _PARTS.findall(name))
+    words = tuple(words_of(name))
     call = found["call"].rstrip("( ").lower()
     spaced = bool(found["gap"] or found["space"])
     return Context(name, words, link, spaced, call, quote, value, bare[: found.start()], bare[found.end("name") :], after.removeprefix(quote))
+
+
+def _joined(text: str) -> re.Match[str] | None:
+    """Return the nearest name before a value that is joined to it and says that it is a secret, else the nearest of all."""
+    nearest = None
+    for name in reversed(list(_NAME.finditer(text))):
+        found = _LEFT.match(text, name.start())
+        if found is None:
+            continue
+        if nearest is None:
+            nearest = found
+        if family_of(tuple(words_of(found["name"]))) != "other":
+            return found
+    return nearest

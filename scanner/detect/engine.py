@@ -120,7 +120,10 @@ class Detector:
 
     def spans(self, data: bytes, path: bytes) -> list[Span]:
         """Return where secrets stand in a file, of those that are worth a look (medium and above)."""
-        return [match.span for match in self.find(data, path) if match.value.confidence != "low" and not match.reading]
+        from scanner.detect.placed import at_path
+
+        found = (match for match, _ in at_path(self.find(data, path), path))
+        return [match.span for match in found if match.value.confidence != "low" and not match.reading]
 
     def _find(self, data: bytes, depth: int, known: Known | None = None) -> list[Match]:
         matches = self._read(data, depth, (), known)
@@ -160,7 +163,7 @@ class Detector:
             if decoded and depth == MAX_DEPTH:
                 self.gaps.append(Gap("budget", "encoded content", f"more than {MAX_DEPTH} encodings within each other"))
                 return []
-            known = self._find(decoded, depth + 1) if decoded else []
+            known = _weighed(self._find(decoded, depth + 1)) if decoded else []
             if len(text) <= _MEMO_RUN:
                 _remember(self._runs, key, known)
         return known
@@ -245,14 +248,14 @@ class Detector:
         secret = data[start:end]
         line, span = _line(data, start, end)
         # What stands near it matters to few rules; for the others a value is judged once.
-        around = data[max(0, start - NEAR_BYTES) : end + NEAR_BYTES] if rule.near else b""
+        around = data[max(0, start - NEAR_BYTES) : end + NEAR_BYTES] if rule.near else line if rule.weigh else b""
         key = (index, secret, around, line, span)
         try:
             return self._judgements[key]
         except KeyError:
             from scanner.detect.judge import judge  # not needed for a clean change
 
-        verdict = judge(rule, secret, around)
+        verdict = judge(rule, secret, around, span.start)
         value = None
         if verdict.confidence is not None and secret:
             value = Judgement(rule, Secret(secret), verdict.confidence, verdict.reason, Secret(line), span)
@@ -295,6 +298,15 @@ def _line(data: bytes, start: int, end: int) -> tuple[bytes, Span]:
     right = end + NEAR_BYTES
     stop = data.find(b"\n", min(end, start + NEAR_BYTES), right)
     return data[left : stop if stop >= 0 else right], Span(start - left, end - left)
+
+
+def _weighed(matches: Sequence[Match]) -> list[Match]:
+    """Return what was found in decoded text as what it is worth there: of its syntax nothing is known."""
+    if not any(match.value.rule.weigh for match in matches):
+        return list(matches)
+    from scanner.detect.placed import weighed
+
+    return [placed for match in matches if (placed := weighed(match, b"")) is not None]
 
 
 def _by_span(match: Match) -> Span:
@@ -357,4 +369,10 @@ def _is_generic(match: Match) -> bool:
 
 def _worth(match: Match) -> tuple[int, bool, int, int]:
     start, end = match.span
-    return CONFIDENCES.index(match.value.confidence), not _is_generic(match), end - start, -start
+    sure = CONFIDENCES.index(match.value.confidence)
+    generic = _is_generic(match)
+    # However sure that it is a secret, a rule that knows whose it is tells more.
+    return min(sure, _MEDIUM) if generic else sure, not generic, end - start, -start
+
+
+_MEDIUM: Final = CONFIDENCES.index("medium")

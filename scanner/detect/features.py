@@ -10,85 +10,49 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanner.detect.context import Context
-from scanner.detect.likeness import surprise
-
-# Words of names, by what they say. A name's last word weighs most: `password_file` is a file.
-_FAMILIES: Final = {
-    "password": "password passwd passwort passphrase passcode pass pwd psw pw passwords passphrases",
-    "secret": "secret secrets",
-    "token": "token tokens",
-    "credential": "credential credentials creds cred",
-    "key": "key keys apikey secretkey passkey accesskey",
-    "auth": "auth oauth authorization cookie cookies session sid otp totp verifier signature nonce code bearer",
-}
-_WORDS: Final = {
-    # what kind of a secret, or whose
-    "whose": "api access private client consumer app application bot account admin root master user db database mysql postgres redis "
-    "mongo rabbitmq smtp mail email ldap ssh ftp http https proxy server service sql sa my bind default aws s3 azure gcp google github "
-    "gitlab slack twitter facebook dropbox stripe jwt hmac aes encryption signing shared webhook refresh id login keystore truststore "
-    "storage store basic",
-    # a name of something else than the secret itself
-    "thing": "name names file files filename path paths dir directory folder url uri urls endpoint host port type types kind class id ids "
-    "field fields column table label title text message messages msg error errors hint placeholder help description desc prompt caption "
-    "button dialog form page view input element header headers param params parameter parameters variable var env property prop attr "
-    "attribute option options config configuration settings policy policies rule rules pattern regex format length size len min max count "
-    "limit strength age days expiry expires expiration expire expired timeout ttl lifetime interval date time timestamp version status "
-    "state result response request method mode provider providers service manager store factory handler helper util utils "
-    "service repository source ref reference arn index position offset range scope scopes prefix suffix separator delimiter char chars "
-    "link links route screen item items "
-    "list map set array object model schema entity resource resources template event events action actions listener callback function "
-    "encoder decoder parser generator builder converter validator exception required",
-    # what is done with it
-    "deed": "get set is has can should use uses enable enabled disable disabled allow allowed show hide display toggle forgot forget reset "
-    "change changed update updated create generate generated delete remove add check verify validate validation confirm confirmation "
-    "encrypt decrypt encode decode hash read write load save find lookup fetch ask enter insert new old current previous next wrong "
-    "incorrect invalid missing empty null none no not without must need require requires weak strong short bad mismatch match",
-    # what may be seen by everybody
-    "public": "public pub fingerprint thumbprint hash hashed hashes digest checksum md5 sha sha1 sha256 sha512 salt iv certificate cert csr "
-    "encoding algorithm alg scheme encryption complexity code",
-    "trial": "test tests testing mock fake dummy example sample demo expected expect actual valid temp tmp",
-}
-_MEANING: Final = {word: kind for table in (_WORDS, _FAMILIES) for kind, words in table.items() for word in words.split()}
-_MODIFIERS: Final = frozenset(_WORDS["whose"].split()) | frozenset("the a your my our new old some any this that no".split())
+from scanner.detect.likeness import surprise, words_of
+from scanner.detect.names import FAMILIES, family_of, kind_of_word, meaning
 
 _HEX: Final = re.compile(r"(?:0x)?[0-9a-fA-F]+")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z_]*")
 _DOTTED: Final = re.compile(r"[A-Za-z_][\w-]*(?:(?:\.|::|->|/)[A-Za-z_][\w-]*)+")
 _PHRASE: Final = re.compile(r"[A-Za-z]+(?:[_-][A-Za-z]+)+\d{0,3}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_TEXTS: Final = re.compile(r"[^\s\"\\,:{}\[\]]+")
 _NUMBER: Final = re.compile(r"[-+]?\d*\.\d+|[<>=~^v]{0,2}\d+(?:\.\d+)+(?:[-+.]\w{1,12})*|[\w.-]+:\d+(?:\.\d+)+[\w.:-]*|\d{1,4}(?:[-:/]\d{1,4}){1,5}")
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,12}://|www\.|mailto:", re.IGNORECASE)
 _PATH: Final = re.compile(r"(?:[A-Za-z]:)?[~.]{0,2}[/\\][\w./\\-]*|[\w.-]+\.(?:pem|key|json|ya?ml|txt|crt|cer|p12|jks|conf|cfg|ini|html?|js|py|sh|xml)")
 _FORMAT: Final = re.compile(r"%[-+0-9.]*[sdvqxrf@]|\{[\w.:]{0,40}\}|\$\{?\w|#\{|<[%\w/]|\$\(|\{\{|%\w+%|@\{|\\\(")
-_WORDS_IN: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _COMMENT: Final = re.compile(r"\s*(?:#|//|/\*|\*|--|;|<!--|%|rem\b|::|'|\")", re.IGNORECASE)
 _COMMAND: Final = re.compile(r"(?:^|\s)(?:export|set|env|docker|curl|wget|kubectl|helm|mysql|psql|openssl|-[eDd]|-H|sudo|\$)(?:\s|$)", re.IGNORECASE)
 _EXPECT: Final = re.compile(r"\b(?:assert\w*|expect\w*|should|equal\w*|eq|must|require)\b|[=!]=", re.IGNORECASE)
 
 
-def features(context: Context, kind: str, folders: tuple[str, ...]) -> Iterator[str]:
-    """Yield the names of what holds for a value in a file of this kind."""
+def content_features(context: Context) -> Iterator[str]:
+    """Yield the names of what holds for a value whatever file it stands in."""
     shape = shape_of(context.value)
     family = family_of(context.words)
-    enclosed = "quoted" if context.quote else "string" if inside_string(context.before) else "bare"
-    yield f"{kind} {enclosed}"
-    yield from (f"in {folder}" for folder in folders)
     yield from _name(context, family)
-    yield from _link(context, enclosed, kind)
+    yield from _link(context)
     yield from _value(context, shape)
     yield from _around(context)
     yield f"{family} {shape}"
-    yield f"{enclosed} {shape}"
-    yield f"{kind} {shape}"
-    yield f"{family} {_length(context.value)}"
+    yield f"{_enclosed(context)} {shape}"
+    yield f"{family} {_length(inner(context.value))}"
 
 
-def family_of(words: tuple[str, ...]) -> str:
-    """Return what a name says its value is: the surest of its words."""
-    for family in ("password", "secret", "token", "credential", "key", "auth"):
-        if any(_MEANING.get(word) == family for word in words):
-            return family
-    return "other"
+def place_features(context: Context, kind: str, folders: tuple[str, ...]) -> Iterator[str]:
+    """Yield the names of what holds for a value in a file of this kind, in these folders."""
+    enclosed = _enclosed(context)
+    yield f"{kind} {enclosed}"
+    yield f"{kind} {shape_of(context.value)}"
+    yield from (f"in {folder}" for folder in folders)
+    if enclosed == "bare":
+        yield f"{kind} {context.link or 'none'} {'spaced' if context.spaced else 'tight'}"
+
+
+def _enclosed(context: Context) -> str:
+    return "quoted" if context.quote else "string" if open_quote(context.before) else "bare"
 
 
 def _name(context: Context, family: str) -> Iterator[str]:
@@ -96,9 +60,9 @@ def _name(context: Context, family: str) -> Iterator[str]:
     if not words:
         yield "no name"
         return
-    kinds = [_MEANING.get(word, "word") for word in words]
+    kinds = [kind_of_word(word) for word in words]
     yield f"name {family}"
-    last = kinds[-1] if kinds[-1] not in _FAMILIES else "secret"
+    last = kinds[-1] if kinds[-1] not in FAMILIES else "secret"
     yield f"name ends {last}"
     if last == "thing" or words[-1] in _FREQUENT:
         yield f"ends {words[-1]}" if words[-1] in _FREQUENT else "ends thing"
@@ -107,7 +71,7 @@ def _name(context: Context, family: str) -> Iterator[str]:
             yield f"name has {place}"
     yield "name alone" if len(words) == 1 else f"name of {min(len(words), 4)}"
     if context.link == "(":
-        yield f"call of {kinds[0]} {words[0] if words[0] in ('set', 'get', 'check', 'new', 'with') else ''}"
+        yield f"call of {_first(context.name)}"
     if words[0] in ("is", "has", "get", "set", "no", "forgot", "reset", "change", "invalid", "incorrect", "confirm"):
         yield f"begins {words[0]}"
     name = context.name.lstrip("-$@:")
@@ -118,6 +82,12 @@ def _name(context: Context, family: str) -> Iterator[str]:
         yield "dotted"
 
 
+def _first(name: str) -> str:
+    """Return what a function's name begins with, as far as it says something: `user.setPassword` sets."""
+    word = next(words_of(name.rpartition(".")[2]), "")
+    return word if word in ("set", "get", "check", "verify", "new", "with", "create", "add") else kind_of_word(word)
+
+
 # The words that say most by themselves.
 _FREQUENT: Final = frozenset(
     "id name file path url uri type field label text message title hash salt policy length key code header param placeholder error hint "
@@ -125,21 +95,22 @@ _FREQUENT: Final = frozenset(
 )
 
 
-def _link(context: Context, enclosed: str, kind: str) -> Iterator[str]:
+def _link(context: Context) -> Iterator[str]:
     link = context.link or "none"
     yield f"link {link}"
-    yield f"link {link} {'spaced' if context.spaced else 'tight'} {enclosed}"
-    if enclosed == "bare":
-        yield f"{kind} {link} {'spaced' if context.spaced else 'tight'}"
+    yield f"link {link} {'spaced' if context.spaced else 'tight'} {_enclosed(context)}"
     if context.call:
-        yield f"call {context.call}" if context.call in ("[", "(", "@", "string", "basic", "bearer", "[]byte", "[]byte{") else "call"
+        yield f"call {context.call}" if context.call in _CALLS else "call"
+
+
+_CALLS: Final = frozenset(("[", "(", "@", "string", "basic", "bearer", "[]byte", "[]byte{"))
 
 
 def _value(context: Context, shape: str) -> Iterator[str]:
     value = context.value
     yield f"value {shape}"
-    yield f"value {_length(value)}"
-    if any(char in value for char in "()[]{}<>"):
+    yield f"value {_length(inner(value))}"
+    if any(char in inner(value) for char in "()[]{}<>"):
         yield "value brackets"
     if value[-1:] in ":.,?!" and value[-1:]:
         yield f"value ends {value[-1]}"
@@ -151,13 +122,13 @@ def _value(context: Context, shape: str) -> Iterator[str]:
         yield "value escapes"
     if value.isupper():
         yield "value upper"
-    own = {word.lower() for word in _WORDS_IN.findall(value)}
+    own = {word for word in words_of(value) if len(word) > 2}
     told = own & set(context.words)
     if told:
         yield "value repeats name"
-    if any(_MEANING.get(word) in _FAMILIES for word in own):
+    if any(meaning(word) == "secret" for word in own):
         yield "value names a secret"
-    if any(_MEANING.get(word) in ("thing", "deed") for word in own):
+    if any(meaning(word) in ("thing", "deed") for word in own):
         yield "value names a thing"
     if own & {"test", "example", "sample", "demo", "dummy", "fake", "mock", "foo", "bar", "baz", "hello", "world", "some", "your", "my"}:
         yield "value of a trial"
@@ -165,8 +136,7 @@ def _value(context: Context, shape: str) -> Iterator[str]:
 
 def shape_of(value: str) -> str:
     """Return the form of a value, in one word."""
-    if value[:1] in "{[" and len(value) >= 16 and '"' in value:
-        return "nested"
+    value = inner(value)
     if " " in value or "\t" in value:
         return "sentence"
     if _UUID.fullmatch(value):
@@ -196,6 +166,13 @@ def shape_of(value: str) -> str:
     return ("mixed" if kinds > 1 else "plain") + (" signs" if other else "")
 
 
+def inner(value: str) -> str:
+    """Return the longest text within a value that is JSON itself, else the value."""
+    if value[:1] in ("{", "[") and '"' in value:
+        return max(_TEXTS.findall(value), key=len, default=value)
+    return value
+
+
 def _letters(value: str) -> str:
     bits = surprise(value)
     step = "word" if bits < 4.7 else "odd word" if bits < 5.3 else "letters"
@@ -213,7 +190,7 @@ def _around(context: Context) -> Iterator[str]:
     after = context.after
     yield f"then {_next(after)}"
     before = context.before
-    if _COMMENT.match(before):
+    if is_comment(before):
         yield "comment"
     if _COMMAND.search(before):
         yield "command"
@@ -237,9 +214,9 @@ def _next(after: str) -> str:
     return text if text in ",;)]}&<\"'`\\|.:" else "other"
 
 
-def inside_string(before: str) -> bool:
-    """Whether what precedes a name opens a string that is still open there."""
-    return bool(open_quote(before))
+def is_comment(before: str) -> bool:
+    """Whether a line begins as a comment does, in one language or another."""
+    return _COMMENT.match(before) is not None
 
 
 def open_quote(text: str) -> str:

@@ -29,8 +29,11 @@ def entropy(value: bytes) -> float:
     return -sum(n / total * math.log2(n / total) for n in Counter(value).values()) if total else 0.0
 
 
-def judge(rule: Rule, value: bytes, window: bytes) -> Verdict:
-    """Weigh a confirmed match; `window` is what stands around it, for rules with `near`."""
+def judge(rule: Rule, value: bytes, window: bytes, at: int = 0) -> Verdict:
+    """Judge a confirmed match; `window` is what stands around it, for rules with `near`.
+
+    For rules that weigh it is the value's line, in which the value begins at `at`.
+    """
     for expression in rule.allow:
         if _compiled(expression).fullmatch(value):
             return Verdict(None, f"the rule allows values like /{expression}/")
@@ -39,6 +42,10 @@ def judge(rule: Rule, value: bytes, window: bytes) -> Verdict:
         return Verdict(None, reason)
     if rule.near and not _compiled(rule.near).search(window):
         return Verdict(None, f"nothing like /{rule.near}/ stands near it")
+    if rule.weigh:
+        from scanner.detect.weigh import weigh_anywhere
+
+        return Verdict(*weigh_anywhere(window, at, at + len(value)))
     confidence, reasons = rule.confidence, [_BELIEF[rule.confidence]]
     if rule.entropy:
         bits = entropy(value)

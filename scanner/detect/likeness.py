@@ -5,6 +5,7 @@
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 _TABLE: Final = """
@@ -52,3 +53,8 @@ def surprise(text: str) -> float:
             last = code
         pairs += len(run)
     return bits / pairs if pairs else 0.0
+
+
+def words_of(text: str) -> Iterator[str]:
+    """Yield the words that a text is made of, in lower case: `dbPassWord_2` is `db`, `pass`, `word`."""
+    return (word.lower() for word in _RUN.findall(text))

@@ -32,6 +32,8 @@ _KINDS: Final[Mapping[str, str]] = {
     )
     for name in names.split()
 }
+# All that `kind_of` returns.
+KINDS: Final = ("code", "config", "shell", "markup", "data", "prose", "plain")
 _TEST: Final = re.compile(rb"(?:^|[/_.-])(?:tests?|specs?|testing|testdata|fixtures?|mocks?|e2e|__tests__)(?:[/_.-]|$)", re.IGNORECASE)
 _EXAMPLE: Final = re.compile(rb"(?:^|[/_.-])(?:examples?|samples?|demos?|templates?|tutorials?)(?:[/_.-]|$)", re.IGNORECASE)
 _DOCS: Final = re.compile(rb"(?:^|[/_.-])(?:docs?|documentation|readme|changelog|changes|man)(?:[/_.-]|$)", re.IGNORECASE)

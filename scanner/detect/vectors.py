@@ -16,11 +16,11 @@ from typing import Final, NamedTuple
 
 from scanner.bech32 import CHARACTERS, residue
 from scanner.detect.engine import Detector, resolve
+from scanner.detect.placed import at_path
 from scanner.detect.proof import base62
 from scanner.detect.rules import Rule, Vector
 from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES
-from scanner.paths import glob_matches
 
 OPEN, CLOSE = "«", "»"
 _BASE62: Final = string.digits + string.ascii_letters
@@ -82,7 +82,7 @@ def check_vectors(detector: Detector, vectors: Iterable[Vector]) -> Iterator[Fai
 
 
 def _check(detector: Detector, rule: Rule, case: Expanded, *, positive: bool) -> str:
-    matches = [m for m in detector.find(case.data) if not m.value.rule.paths or glob_matches(m.value.rule.paths, case.path)]
+    matches = [match for match, _ in at_path(detector.find(case.data), case.path)]
     own = [match for match in matches if match.value.rule.id == rule.id]
     if not positive:
         return f"must stay silent, but is found ({own[0].value.reason})" if own else ""

@@ -1,38 +1,127 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is a value that is given to a telling name a secret? By syntax first, then by a sum of weights."""
+"""Is a value that is given to a telling name a secret? What its syntax rules out first, then a sum of weights.
 
+Twice: without the path, as history is read, only what no path could make a secret is dropped; where the path is known,
+the file's own syntax decides. The weights and the levels are made by `python -m bench.train`, see docs/accuracy.md.
+"""
+
+import functools
 import re
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
-from scanner.detect.context import Context
-from scanner.detect.features import inside_string, open_quote, _FAMILIES, _MEANING, _MODIFIERS, _COMMENT
-from scanner.detect.judge import placeholder
+from scanner.detect.context import Context, read_context
+from scanner.detect.features import content_features, is_comment, open_quote, place_features
+from scanner.detect.likeness import surprise, words_of
+from scanner.detect.names import family_of, meaning
+from scanner.detect.syntax import KINDS, folders_of, kind_of
+from scanner.detect.weights import HIGH, LOW, MEDIUM, WEIGHTS
+from scanner.model import Confidence
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+# So many reasons are told.
+_TOLD: Final = 4
 
 
+class Weighed(NamedTuple):
+    """`confidence` is None for what is no secret; the reason is given either way."""
 
-_TYPES = frozenset("true false yes no on off null none nil undefined void string str text number integer int bool boolean object array any char varchar bytes password* required optional unset empty default disabled enabled ascii utf8 base64 hex md5 sha1 sha256 sha512 plain plaintext bearer basic".split())
-_VAR = re.compile(r"\$\{?[A-Za-z_]\w*\}?(?:[:/@*.-]*\$\{?[A-Za-z_]\w*\}?)*|.*%[A-Za-z_]\w*%.*|@?/dev/\w+|\$\(.*|`.*")
-_BRACED = re.compile(r"[\\^]?[({\[<].{0,80}[)}\]>][+*?$]?")
-def denial(context: Context, kind: str) -> str:
-    value = context.value
-    reason = placeholder(value.encode())
+    confidence: Confidence | None
+    reason: str
+
+
+@functools.lru_cache(maxsize=8192)
+def weigh_anywhere(line: bytes, start: int, end: int) -> Weighed:
+    """Weigh a value whose path is not known yet: what no path could make a secret is dropped."""
+    context = read_context(line, start, end)
+    reason = denial(context)
     if reason:
-        return reason
-    words = [w.lower() for w in _WORD.findall(value)]
-    if value.lower() in _TYPES:
-        return "it is a word for no value or a type"
-    if _VAR.fullmatch(value):
+        return Weighed(None, reason)
+    told = list(content_features(context))
+    sum_of_all = sum(WEIGHTS.get(name, 0.0) for name in told) + _FOLDERS
+    best = sum_of_all + max(sum(WEIGHTS.get(name, 0.0) for name in place_features(context, kind, ())) for kind in KINDS)
+    if best < LOW:
+        return Weighed(None, _told(told, best))
+    return Weighed("medium", "its name and its form fit")
+
+
+@functools.lru_cache(maxsize=8192)
+def weigh_at(line: bytes, start: int, end: int, kind: str, folders: tuple[str, ...]) -> Weighed:
+    """Weigh a value in a file of a kind (`syntax.kind_of`), in folders that tell something (`syntax.folders_of`)."""
+    context = read_context(line, start, end)
+    reason = denial(context) or denial_here(context, kind)
+    if reason:
+        return Weighed(None, reason)
+    told = [*content_features(context), *place_features(context, kind, folders)]
+    total = sum(WEIGHTS.get(name, 0.0) for name in told)
+    level: Confidence | None = None
+    for name, least in _LEVELS:
+        if total >= least:
+            level = name
+            break
+    return Weighed(level, _told(told, total))
+
+
+def weigh(line: bytes, start: int, end: int, path: bytes) -> Weighed:
+    """Weigh a value at a path."""
+    return weigh_at(line, start, end, kind_of(path), folders_of(path))
+
+
+_LEVELS: Final[tuple[tuple[Confidence, float], ...]] = (("high", HIGH), ("medium", MEDIUM), ("low", LOW))
+# What folders can add at most.
+_FOLDERS: Final = sum(max(0.0, WEIGHTS.get(f"in {name}", 0.0)) for name in ("test", "example", "docs", "language", "vendor"))
+
+
+def _told(features: Iterable[str], total: float) -> str:
+    """Return the sum and what counted most in it."""
+    order = sorted(set(features), key=lambda name: (-abs(WEIGHTS.get(name, 0.0)), name))
+    parts = (f"{name} {WEIGHTS[name]:+.1f}" for name in order[:_TOLD] if name in WEIGHTS)
+    return f"weighs {total:+.1f} ({', '.join(parts)})"
+
+
+# Words that stand where a value could: nothing, a type, a setting.
+_NO_VALUE: Final = frozenset(
+    "true false yes no on off null none nil undefined void string str text number integer int bool boolean object array any char varchar "
+    "bytes required optional unset empty default disabled enabled ascii utf8 base64 hex md5 sha1 sha256 sha512 plain plaintext bearer "
+    "basic".split()
+)
+_REFERENCE: Final = re.compile(
+    r"\$\{?[A-Za-z_]\w{0,80}\}?(?:[:/@*.-]{1,4}\$\{?[A-Za-z_]\w{0,80}\}?)*|.*%[A-Za-z_]\w{0,40}%.*|@?/dev/\w+|\$\(.*|`.*"
+)
+_PATH: Final = re.compile(r"(?:~|\.{0,2})(?:/[\w.-]+){2,}/?")
+# Bits of surprise a letter: random letters have more.
+_LIKE_WORDS: Final = 5.2
+_JOINING: Final = frozenset("the a an my your our new old some any this that no".split())
+
+
+def denial(context: Context) -> str:
+    """Return why a value is no secret wherever it stands, or nothing."""
+    value = context.value
+    if not value or value.lower() in _NO_VALUE:
+        return "it is a word for no value or for a type"
+    if _REFERENCE.fullmatch(value):
         return "it refers to a value that is kept elsewhere"
-    if words and not any(c.isdigit() for c in value) and all(_MEANING.get(w) in _FAMILIES or w in _MODIFIERS for w in words) and any(_MEANING.get(w) in _FAMILIES for w in words):
-        return "it only names what is wanted"
-    if {"public", "pub"} & set(context.words):
+    if not any(char.isdigit() for char in value):
+        kinds = {"" if word in _JOINING else meaning(word) for word in words_of(value)}
+        if "secret" in kinds and kinds <= {"secret", "whose", ""}:
+            return "it only names what is wanted"
+    if context.words and family_of(context.words) == "other":
+        return "its name says nothing of a secret"
+    if _PATH.fullmatch(value) and surprise(value) < _LIKE_WORDS:
+        return "it is a path"
+    if not {"public", "pub"}.isdisjoint(context.words):
         return "what is public is no secret"
-    if not context.quote and kind in ("code", "data") and not inside_string(context.before) and not _COMMENT.match(context.before):
-        return "an expression"
-    if context.quote == "`" and kind == "shell" and " " in value:
-        return "the output of a command"
-    if kind in ("code", "data") and context.quote in ("'", '"') and open_quote(context.before + context.name + context.between) == context.quote:
-        return "between two strings"
+    return ""
+
+
+def denial_here(context: Context, kind: str) -> str:
+    """Return why a value is none in the syntax of its file, or nothing."""
+    quote = context.quote
+    if kind == "shell" and quote == "`" and " " in context.value:
+        return "it is what a command prints"
+    if kind not in ("code", "data"):
+        return ""
+    if not quote and not open_quote(context.before) and not is_comment(context.before):
+        return "a bare word is an expression here"
+    if quote in ("'", '"') and open_quote(context.before + context.name + context.between) == quote:
+        return "it stands between two strings"
     return ""
