@@ -8,7 +8,7 @@ where they stand, and only then do path conditions of rules and the choice betwe
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from scanner.detect.decode import transcode
 from scanner.detect.engine import Detector, Match, Screening, resolve
@@ -30,6 +30,9 @@ from scanner.model import (
 from scanner.paths import glob_matches
 from scanner.seal.seal import Seal
 from scanner.triage import Mark, Triage, find_mark, fingerprint
+
+if TYPE_CHECKING:
+    from scanner.verdicts import Ledger
 
 Progress = Callable[[int, int], None]
 _PROGRESS_EVERY: Final = 64
@@ -118,15 +121,18 @@ def look(
     *,
     progress: Progress | None = None,
     seal: Seal | None = None,
+    ledger: "Ledger | None" = None,
 ) -> Outcome:
     """Scan everything a source yields and return what there is, open or not.
 
     `seal` is the SOPS half, over the same source or one of its own; without `options.secrets` it is all there is.
+    The ledger, if the source has one, learns of the blobs that were read.
     """
-    run = _Run(source, detector, options, progress)
+    run = _Run(source, detector, options, progress, ledger)
     with detector.expressions.watched():
         if options.secrets:
             run.read(seal if seal is not None and seal.source is source else None)
+            run.close()
         if seal is not None and (seal.source is not source or not options.secrets):
             run.read_sealed(seal)
         findings, marks = run.findings()
@@ -185,7 +191,15 @@ _BY_CONTENT: Final = frozenset({"sops-uncovered", "sops-clear-secret", "sops-pri
 class _Run:
     """The state of one pass over a source."""
 
-    def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        detector: Detector,
+        options: ScanOptions,
+        progress: Progress | None,
+        ledger: "Ledger | None",
+    ) -> None:
+        self._ledger = ledger
         self._source = source
         self._detector = detector
         self.ruleset = detector.ruleset
@@ -202,6 +216,8 @@ class _Run:
         """Scan every blob, until the time limit if there is one."""
         for blob in self._source.blobs(_Screen(self) if seal is None else None):
             self._count(blob)
+            if self._ledger is not None and blob.id is not None and blob.place is None:
+                self._ledger.saw_one(blob.id, len(blob.data))
             if blob.data.startswith(_ARCHIVES) or blob.data.startswith(_TAR, _TAR_AT):
                 self._archives.append((blob.id, blob.place))
             self._scan(blob)
@@ -209,6 +225,13 @@ class _Run:
                 seal.check(blob)
             if self._is_over():
                 break
+
+    def close(self) -> None:
+        """Tell the ledger in what something was found; nothing is known to be clean by a run that gave up anywhere."""
+        if self._ledger is not None:
+            found = {seen.blob for seen in self._seen} | {blob for blob, _ in self._archives}
+            complete = not self.gaps and not self._detector.gaps
+            self._ledger.close([blob for blob in found if blob is not None], complete=complete)
 
     def read_sealed(self, seal: Seal) -> None:
         """Check the files of the state that the SOPS half is about; they are counted where nothing else is scanned."""

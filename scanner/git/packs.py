@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from scanner.git.repo import Repository
-from scanner.model import Known, Screen
+from scanner.model import Known, Ledger, Screen
 
 if TYPE_CHECKING:
     from scanner.git.kernel.pack import Copies, Pack
@@ -37,6 +37,8 @@ class Packs:
 
     def __init__(self, packs: "list[Pack]", loose: set[bytes]) -> None:
         self._packs = packs
+        # For each pack: which blobs need not be read, and a place for the sizes of the others.
+        self._kept: list[tuple[bytearray, memoryview[int]]] = []
         odd: set[bytes] = set()
         self.known = set(loose)
         for pack in packs:
@@ -63,11 +65,11 @@ class Packs:
         from scanner.git.kernel.reader import Reader
 
         bad: list[bytes] = []
-        for pack in self._packs:
+        for number, pack in enumerate(self._packs):
             again = {entry: name for name in bad if (entry := _find(pack, name, _KINDS[kind])) >= 0}
-            skip = self._elsewhere(pack, again)
+            skip, marks = self._flags(number, kind, again)
             order = pack.walk(_KINDS[kind], skip)
-            reader = Reader(pack, order, screen.near, screen.far, screen.margins, screen.heads, screen.probe, skip)
+            reader = Reader(pack, order, screen.near, screen.far, screen.margins, screen.heads, screen.probe, skip, marks)
             while (text := reader.fill()) is not None:
                 screen.search(text, reader.anchors, reader.forms)
                 while (found := reader.settle()) is not None:
@@ -78,15 +80,42 @@ class Packs:
             bad = [*(name for name in bad if name not in again.values()), *reader.failed]
         failed += [name.hex() for name in dict.fromkeys(bad)]
 
-    def _elsewhere(self, pack: "Pack", again: Iterable[int]) -> bytearray | None:
-        """Return flags for what packs before this one have too, but for what shall be read again."""
-        if pack is self._packs[0]:
+    def keep(self, ledger: Ledger) -> tuple[int, int]:
+        """Leave out blobs that the ledger knows; return how many these are, and their bytes. `tell` it of the others then."""
+        from scanner.git.kernel.known import flag
+
+        count = size = 0
+        for number, pack in enumerate(self._packs):
+            skip = self._elsewhere(number) or bytearray(pack.count)
+            found = flag(pack, _KINDS["blob"], ledger.ids, ledger.sizes, skip)
+            count, size = count + found[0], size + found[1]
+            # Shared with the processes that read parts of the packs.
+            self._kept.append((skip, memoryview(mmap.mmap(-1, 4 * pack.count)).cast("I")))
+        return count, size
+
+    def tell(self, ledger: Ledger) -> None:
+        """Tell the ledger of all blobs that were read."""
+        from scanner.git.kernel.known import collect
+
+        for pack, (_, marks) in zip(self._packs, self._kept, strict=True):
+            ledger.saw(*collect(pack, marks))
+
+    def _flags(self, number: int, kind: str, again: Iterable[int] = ()) -> "tuple[bytearray | None, memoryview[int] | None]":
+        """Return flags for what need not be read in a pack, but for what shall be read again, and where sizes are noted."""
+        skip, marks = self._kept[number] if self._kept and kind == "blob" else (self._elsewhere(number), None)
+        if skip is not None and again:
+            skip = bytearray(skip)
+            for entry in again:
+                skip[entry] = 0
+        return skip, marks
+
+    def _elsewhere(self, number: int) -> bytearray | None:
+        """Return flags for what packs before this one have too."""
+        if not number:
             return None
-        flags = bytearray(pack.count)
-        for before in self._packs[: self._packs.index(pack)]:
-            pack.also_in(before, flags)
-        for number in again:
-            flags[number] = 0
+        flags = bytearray(self._packs[number].count)
+        for before in self._packs[:number]:
+            self._packs[number].also_in(before, flags)
         return flags
 
     def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Copies]]":
