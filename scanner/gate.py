@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from scanner.detect.decode import transcode
-from scanner.detect.engine import Detector, Match, resolve
+from scanner.detect.engine import Detector, Match, Screening, resolve
 from scanner.display import decode_path, decode_text, one_line, redact, shorten
 from scanner.model import (
     CONFIDENCES,
@@ -44,6 +44,8 @@ _ARCHIVES: Final = (
     b"7z\xbc\xaf\x27\x1c",
     b"Rar!\x1a\x07",
 )
+_TAR: Final = b"ustar"
+_TAR_AT: Final = 257
 _UNKNOWN: Final = Provenance("unreachable")
 _CIPHERTEXT: Final = b"ENC[AES256_GCM,"
 
@@ -60,6 +62,28 @@ class ScanOptions(NamedTuple):
     timeout_seconds: float
     whole: bool
     secrets: bool = True
+
+
+class Counts(NamedTuple):
+    """How much was read: blobs and their bytes, files on disk, commits."""
+
+    blobs: int
+    bytes: int
+    files: int
+    commits: int
+
+
+class Outcome(NamedTuple):
+    """What a scan saw: findings in a stable order, the marks that speak of each (by fingerprint and path), what was missed.
+
+    `notices` are remarks for people.
+    """
+
+    findings: Sequence[Finding]
+    marks: Mapping[tuple[str, bytes], Sequence[Mark]]
+    gaps: tuple[Gap, ...]
+    counts: Counts
+    notices: tuple[str, ...]
 
 
 class _Sighting(NamedTuple):
@@ -87,20 +111,18 @@ class _Occurrence(NamedTuple):
     provenance: Provenance
 
 
-def scan(
+def look(
     source: Source,
     detector: Detector,
-    triage: Triage,
     options: ScanOptions,
     *,
     progress: Progress | None = None,
     seal: Seal | None = None,
-) -> ScanResult:
-    """Scan everything a source yields and return findings, gaps and counts.
+) -> Outcome:
+    """Scan everything a source yields and return what there is, open or not.
 
     `seal` is the SOPS half, over the same source or one of its own; without `options.secrets` it is all there is.
     """
-    started = time.monotonic()
     run = _Run(source, detector, options, progress)
     with detector.expressions.watched():
         if options.secrets:
@@ -111,17 +133,24 @@ def scan(
         if seal is not None:
             _add_sealed(seal, findings, marks)
     findings.sort(key=lambda f: (f.path, f.location, f.rule.id, f.fingerprint))
-    decided = tuple(f._replace(suppression=triage.decide(f, marks.get((f.fingerprint, f.path), ()))) for f in findings)
-    gaps = _gaps(source, detector, run, seal)
-    whole = options.whole and not any(gap.kind == "timeout" for gap in gaps)
+    counts = Counts(run.blobs, run.bytes, run.files, source.commits)
+    return Outcome(findings, marks, _gaps(source, detector, run, seal), counts, tuple(seal.notices()) if seal else ())
+
+
+def conclude(outcome: Outcome, triage: Triage, options: ScanOptions, ruleset: str, started: float) -> ScanResult:
+    """Return the result: which of the findings are open, as of today."""
+    marks = outcome.marks
+    decided = (f._replace(suppression=triage.decide(f, marks.get((f.fingerprint, f.path), ()))) for f in outcome.findings)
+    findings = tuple(decided)
+    whole = options.whole and not any(gap.kind == "timeout" for gap in outcome.gaps)
     return ScanResult(
         target=options.target,
-        findings=decided,
-        gaps=gaps,
+        findings=findings,
+        gaps=outcome.gaps,
         allowed_gaps=options.allowed_gaps,
-        stats=Stats(run.blobs, run.bytes, run.files, source.commits, time.monotonic() - started),
-        notices=(*(seal.notices() if seal else ()), *triage.notices(whole=whole)),
-        ruleset=detector.ruleset.digest,
+        stats=Stats(*outcome.counts, time.monotonic() - started),
+        notices=(*outcome.notices, *triage.notices(whole=whole)),
+        ruleset=ruleset,
         fail_on=options.fail_on,
     )
 
@@ -159,6 +188,7 @@ class _Run:
     def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
         self._source = source
         self._detector = detector
+        self.ruleset = detector.ruleset
         self._deadline = time.monotonic() + options.timeout_seconds if options.timeout_seconds else 0.0
         self._timeout_seconds = options.timeout_seconds
         self._counts_sealed = not options.secrets
@@ -170,9 +200,9 @@ class _Run:
 
     def read(self, seal: Seal | None) -> None:
         """Scan every blob, until the time limit if there is one."""
-        for blob in self._source.blobs():
+        for blob in self._source.blobs(_Screen(self) if seal is None else None):
             self._count(blob)
-            if blob.data.startswith(_ARCHIVES) or blob.data[257:262] == b"ustar":
+            if blob.data.startswith(_ARCHIVES) or blob.data.startswith(_TAR, _TAR_AT):
                 self._archives.append((blob.id, blob.place))
             self._scan(blob)
             if seal is not None:
@@ -188,6 +218,14 @@ class _Run:
             seal.check(blob)
             if self._is_over():
                 break
+
+    def pass_over(self, count: int, size: int) -> bool:
+        """Count blobs without anything to look at; False where the time is over."""
+        self.blobs += count
+        self.bytes += size
+        if self._progress:
+            self._progress(self.blobs + self.files, self.bytes)
+        return not self._is_over()
 
     def _count(self, blob: Blob) -> None:
         if blob.id is None:
@@ -208,7 +246,7 @@ class _Run:
 
     def _scan(self, blob: Blob) -> None:
         path = blob.place.path if blob.place else None
-        matches = self._detector.find(blob.data, path, blob.change)
+        matches = self._detector.find(blob.data, path, blob.known)
         if matches and _CIPHERTEXT in blob.data:
             matches = _outside_ciphertext(matches, blob.data)
         if blob.lines is not None:
@@ -258,6 +296,15 @@ class _Run:
         versions = Counter(found.path for blob, place in self._archives for found in _places(blob, place, traced))
         for path, count in sorted(versions.items()):
             self.gaps.append(Gap("archive", decode_path(path), "read as it is, its members not looked into", count))
+
+
+class _Screen(Screening):
+    """Which content a run need not see: what the detector has no interest in, and no archive."""
+
+    def __init__(self, run: _Run) -> None:
+        super().__init__(run.ruleset)
+        self.heads = (*self.heads, *((0, magic) for magic in _ARCHIVES), (_TAR_AT, _TAR))
+        self.passed = run.pass_over
 
 
 def _excerpt(match: Match, matches: Sequence[Match]) -> str:

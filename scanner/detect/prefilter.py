@@ -80,14 +80,12 @@ class RuleSet:
         return rule
 
 
-def load_ruleset(
-    packs: Sequence[PackFile], disabled: Sequence[str] = (), environ: Mapping[str, str] | None = None
-) -> RuleSet:
+def load_ruleset(packs: Sequence[PackFile], disabled: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> RuleSet:
     """Return the rule set of these packs, from the cache in the user's cache folder where there is one.
 
     Raises `ConfigError` for a rule that cannot be used, naming file, line and rule.
     """
-    digest = _digest(packs, disabled)
+    digest = ruleset_digest(packs, disabled)
     folder = _cache_folder(environ or {})
     ruleset = _read_cache(folder, digest) if folder else None
     if ruleset is None:
@@ -166,7 +164,8 @@ def _enabled(rules: Sequence[Rule], disabled: Sequence[str]) -> tuple[Rule, ...]
     return tuple(rule for rule in rules if rule.id not in disabled)
 
 
-def _digest(packs: Sequence[PackFile], disabled: Sequence[str]) -> str:
+def ruleset_digest(packs: Sequence[PackFile], disabled: Sequence[str] = ()) -> str:
+    """Return the digest of the rule set that these packs make."""
     made_of = hashlib.sha256(_FORMAT)
     versions = f"{__version__} {getattr(hyperscan, '__version__', '')} {sys.version} {sys.platform}"
     for part in (versions.encode(), *(name.encode() for name in sorted(disabled)), b"", *(pack.data for pack in packs)):

@@ -11,20 +11,22 @@ import mmap
 import os
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from scanner.git.repo import Repository
+from scanner.model import Known, Screen
 
 if TYPE_CHECKING:
-    from scanner.git.kernel.delta import Delta
-    from scanner.git.kernel.pack import Pack
+    from scanner.git.kernel.pack import Copies, Pack
+    from scanner.git.kernel.reader import Reader
 
 # Larger objects, and what is made of them, git reads: they are few, and what is held while deltas are applied is
 # at most so much for each halving of their number.
 LARGE: Final = 4 * 1024 * 1024
 _KINDS: Final = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 _UNKNOWN: Final = 0
+_V2: Final = b"\xfftOc"
 _FANOUT_BYTES: Final = 256 * 4
 _LARGE_OFFSET: Final = 1 << 31
 _MAX_ALTERNATES: Final = 50
@@ -50,7 +52,44 @@ class Packs:
         """Return the ids of all objects of this kind in the packs."""
         return [name.hex() for name in dict.fromkeys(name for pack in self._packs for name in pack.ids(_KINDS[kind]))]
 
-    def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Delta]]":
+    def search(
+        self, kind: str, screen: Screen, failed: list[str], take: "Callable[[Reader], bool]"
+    ) -> "Iterator[tuple[str, bytes, Known]]":
+        """Yield id, content and what is known of the objects of this kind that have something to look at.
+
+        `take` is handed the reader after each text: it has all contents, and the number of those that were not yielded.
+        Where it says False the reading ends. The objects that have to be left to git are `failed`.
+        """
+        from scanner.git.kernel.reader import Reader
+
+        bad: list[bytes] = []
+        for pack in self._packs:
+            again = {entry: name for name in bad if (entry := _find(pack, name, _KINDS[kind])) >= 0}
+            skip = self._elsewhere(pack, again)
+            order = pack.walk(_KINDS[kind], skip)
+            reader = Reader(pack, order, screen.near, screen.far, screen.margins, screen.heads, screen.probe, skip)
+            while (text := reader.fill()) is not None:
+                screen.search(text, reader.anchors, reader.forms)
+                while (found := reader.settle()) is not None:
+                    yield found[0].hex(), found[1].data, found[1]
+                if not take(reader):
+                    return
+            # Of several copies one will do.
+            bad = [*(name for name in bad if name not in again.values()), *reader.failed]
+        failed += [name.hex() for name in dict.fromkeys(bad)]
+
+    def _elsewhere(self, pack: "Pack", again: Iterable[int]) -> bytearray | None:
+        """Return flags for what packs before this one have too, but for what shall be read again."""
+        if pack is self._packs[0]:
+            return None
+        flags = bytearray(pack.count)
+        for before in self._packs[: self._packs.index(pack)]:
+            pack.also_in(before, flags)
+        for number in again:
+            flags[number] = 0
+        return flags
+
+    def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Copies]]":
         """Yield id, content and change of all objects of this kind; those that have to be left to git are `failed`."""
         seen: set[bytes] | None = set() if len(self._packs) > 1 else None
         bad: dict[bytes, None] = {}
@@ -60,22 +99,28 @@ class Packs:
         failed += [name.hex() for name in bad if seen is None or name not in seen]
 
 
+def _find(pack: "Pack", name: bytes, kind: int) -> int:
+    """Return the number of the entry of this kind with this id, or -1."""
+    number = pack.find(name)
+    return number if number >= 0 and pack.kind(number) == kind else -1
+
+
 def _read_pack(
     pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]
-) -> "Iterator[tuple[str, bytes, Delta]]":
-    from scanner.git.kernel.delta import Delta
+) -> "Iterator[tuple[str, bytes, Copies]]":
+    from scanner.git.kernel.pack import Copies
 
-    held: dict[int, tuple[bytes, Delta]] = {}
+    held: dict[int, tuple[bytes, Copies]] = {}
     for number in pack.walk(kind):
         base = pack.base(number)
         name = pack.name(number)
         try:
             if base < 0:
-                change = Delta(None)
+                change = Copies(None)
                 data = pack.read(number)
             else:
                 source, before = held.pop(base) if pack.is_last(number) else held[base]
-                change = Delta(before.notes)
+                change = Copies(before.notes)
                 data = pack.apply(number, source, change)
         except (KeyError, ValueError, MemoryError):
             # A base that failed, an object that is large or damaged: git knows, or knows another copy.
@@ -101,15 +146,15 @@ def open_packs(repo: Repository, max_bytes: int) -> Packs | None:
         return None
     try:
         packs, loose = [], set[bytes]()
-        for objects in _object_folders(folder):
-            loose |= _loose(objects, repo.id_bytes)
-            packs += [_open_pack(Pack, index, repo.id_bytes, min(max_bytes, LARGE)) for index in sorted(_indexes(objects))]
+        for objects in object_folders(folder):
+            loose |= loose_ids(objects, repo.id_bytes)
+            packs += [_open_pack(Pack, index, repo.id_bytes, min(max_bytes, LARGE)) for index in sorted(pack_indexes(objects))]
     except (OSError, ValueError, MemoryError):
         return None
     return Packs([pack for pack in packs if pack is not None], loose) if packs else None
 
 
-def _object_folders(folder: str) -> list[str]:
+def object_folders(folder: str) -> list[str]:
     """Return the folder and all its alternates (gitrepository-layout(5), objects/info/alternates)."""
     folders = [os.path.realpath(folder)]
     for here in folders:
@@ -130,7 +175,8 @@ def _object_folders(folder: str) -> list[str]:
     return folders
 
 
-def _loose(folder: str, id_bytes: int) -> set[bytes]:
+def loose_ids(folder: str, id_bytes: int) -> set[bytes]:
+    """Return the ids of the objects that stand in files of their own."""
     found = set()
     for part in os.listdir(folder):
         if len(part) == 2 and not part.strip("0123456789abcdef"):
@@ -140,7 +186,8 @@ def _loose(folder: str, id_bytes: int) -> set[bytes]:
     return found
 
 
-def _indexes(folder: str) -> Iterator[str]:
+def pack_indexes(folder: str) -> Iterator[str]:
+    """Yield the paths of the packs' indexes."""
     try:
         names = os.listdir(os.path.join(folder, "pack"))
     except FileNotFoundError:
@@ -152,18 +199,35 @@ def _indexes(folder: str) -> Iterator[str]:
 
 def _open_pack(make: "type[Pack]", path: str, id_bytes: int, limit: int) -> "Pack | None":
     """Open a pack by its index; None for one without objects. Raises `ValueError` where the two do not fit."""
+    index, content, count = _map_pack(path, id_bytes)
+    names, offsets = (_version_2 if index[:4] == _V2 else _version_1)(index, id_bytes)
+    return make(content, names, offsets, id_bytes, limit) if count else None
+
+
+def digest_ids(path: str, id_bytes: int) -> bytes:
+    """Return a digest of the ids that a pack's index tells. Raises `ValueError` where the two do not fit."""
+    import hashlib
+
+    index, _, count = _map_pack(path, id_bytes)
+    if index[:4] != _V2:
+        return hashlib.sha256(_version_1(index, id_bytes)[0]).digest()
+    if index[4:8] != b"\0\0\0\2":
+        raise ValueError("an index of an unknown version")
+    begin = 8 + _FANOUT_BYTES
+    with memoryview(index) as whole:
+        return hashlib.sha256(whole[begin : begin + count * id_bytes]).digest()
+
+
+def _map_pack(path: str, id_bytes: int) -> tuple[mmap.mmap, mmap.mmap, int]:
+    """Return a pack's index, the pack, and the number of objects. Raises `ValueError` where the two do not fit."""
     index, content = _map(path), _map(path.removesuffix(".idx") + ".pack")
-    if index[:4] == b"\xfftOc":
-        names, offsets = _version_2(index, id_bytes)
-    else:
-        names, offsets = _version_1(index, id_bytes)
-    count = len(offsets)
+    count = _count(index, 8 if index[:4] == _V2 else 0)
     version = int.from_bytes(content[4:8], "big")
     if content[:4] != b"PACK" or version not in (2, 3) or int.from_bytes(content[8:12], "big") != count:
         raise ValueError("not a pack, or not one with so many objects")
     if content[-id_bytes:] != index[-2 * id_bytes : -id_bytes]:
         raise ValueError("an index of another pack")
-    return make(content, names, offsets, id_bytes, limit) if count else None
+    return index, content, count
 
 
 def _map(path: str) -> mmap.mmap:
