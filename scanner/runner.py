@@ -244,6 +244,7 @@ def run_scan(
         timeout_seconds=settings.timeout,
         whole=mode == "auto" and target.repository is not None and not only,
         secrets=only != "sops",
+        jobs=settings.jobs,
     )
     progress = _progress(options, environ)
     # Nothing made by a scan refers back to itself, so looking for such cycles finds nothing: 4 % of the time.

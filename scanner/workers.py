@@ -13,10 +13,11 @@ import contextlib
 import marshal
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Final, NamedTuple, NoReturn, Self
 
+MOST_TICKETS: Final = 256
 _LENGTH_BYTES: Final = 8
 _DONE: Final = 0
 _FAILED: Final = 1
@@ -33,6 +34,27 @@ class Lost(NamedTuple):
     """A worker did not do its part; `reason` is for people and quotes nothing that it read."""
 
     reason: str
+
+
+class Tickets:
+    """The numbers below `count`, at most `MOST_TICKETS`, each of them for one process only: whoever is free takes the next.
+
+    It has to be there before the workers are, and is theirs without being sent.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._end, filled = os.pipe()
+        # A pipe holds that many, and a reader of a byte has it for itself.
+        os.write(filled, bytes(range(count)))
+        os.close(filled)
+
+    def __iter__(self) -> Iterator[int]:
+        while ticket := os.read(self._end, 1):
+            yield ticket[0]
+
+    def close(self) -> None:
+        """Give back what the tickets take in this process."""
+        os.close(self._end)
 
 
 class _Worker(NamedTuple):

@@ -12,7 +12,8 @@ import os
 import sys
 from array import array
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.git.repo import Repository
 
@@ -50,44 +51,79 @@ class Packs:
         """Return the ids of all objects of this kind in the packs."""
         return [name.hex() for name in dict.fromkeys(name for pack in self._packs for name in pack.ids(_KINDS[kind]))]
 
+    def packed(self, kind: str) -> int:
+        """Return how many bytes all objects of this kind take in the packs."""
+        return sum(pack.packed(_KINDS[kind]) for pack in self._packs)
+
+    def parts(self, kind: str, count: int) -> "list[Part]":
+        """Cut the reading of a kind's objects into about so many parts, of about the same number of packed bytes."""
+        number = _KINDS[kind]
+        each = self.packed(kind) // count + 1
+        parts: list[Part] = []
+        taken: set[bytes] = set()
+        for pack in self._packs:
+            walk = pack.walk(number)
+            again = set[bytes]()
+            if len(self._packs) > 1:
+                names = set(pack.ids(number))
+                again = names & taken
+                taken |= names
+            cuts = [0, *pack.cuts(walk, each), len(walk)] if count > 1 else [0, len(walk)]
+            parts += [Part(pack, walk[start:stop], again) for start, stop in pairwise(cuts)]
+        return parts
+
     def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Delta]]":
         """Yield id, content and change of all objects of this kind; those that have to be left to git are `failed`."""
-        seen: set[bytes] | None = set() if len(self._packs) > 1 else None
-        bad: dict[bytes, None] = {}
-        for pack in self._packs:
-            yield from _read_pack(pack, _KINDS[kind], seen, bad)
-        # Of several copies one will do.
-        failed += [name.hex() for name in bad if seen is None or name not in seen]
+        for part in self.parts(kind, 1):
+            yield from part.read(failed)
 
 
-def _read_pack(
-    pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]
-) -> "Iterator[tuple[str, bytes, Delta]]":
-    from scanner.git.kernel.delta import Delta
+class Part(NamedTuple):
+    """Objects of a pack that follow each other on the walk; those of `again` are read in an earlier pack."""
 
-    held: dict[int, tuple[bytes, Delta]] = {}
-    for number in pack.walk(kind):
-        base = pack.base(number)
-        name = pack.name(number)
-        try:
-            if base < 0:
-                change = Delta(None)
-                data = pack.read(number)
-            else:
-                source, before = held.pop(base) if pack.is_last(number) else held[base]
-                change = Delta(before.notes)
-                data = pack.apply(number, source, change)
-        except (KeyError, ValueError, MemoryError):
-            # A base that failed, an object that is large or damaged: git knows, or knows another copy.
-            bad[name] = None
-            continue
-        if pack.is_base(number):
-            held[number] = data, change
-        if seen is not None:
-            if name in seen:
+    pack: "Pack"
+    walk: list[int]
+    again: set[bytes]
+
+    def read(self, failed: list[str]) -> "Iterator[tuple[str, bytes, Delta]]":
+        """Yield id, content and change of the objects; those that have to be left to git are `failed`."""
+        from scanner.git.kernel.delta import Delta
+
+        pack = self.pack
+        held: dict[int, tuple[bytes, Delta]] = {}
+        # What the first ones are made of belongs to earlier parts: it is made again and not yielded, so no reader
+        # notes anything of it, and looks at what is made of it as at a whole.
+        ancestors = self._ancestors()
+        for place, number in enumerate((*ancestors, *self.walk)):
+            base = pack.base(number)
+            name = pack.name(number)
+            is_ours = place >= len(ancestors) and name not in self.again
+            try:
+                if base < 0:
+                    change = Delta(None)
+                    data = pack.read(number)
+                else:
+                    source, before = held.pop(base) if pack.is_last(number) else held[base]
+                    change = Delta(before.notes)
+                    data = pack.apply(number, source, change)
+            except (KeyError, ValueError, MemoryError):
+                # A base that failed, an object that is large or damaged: git knows, or knows another copy.
+                if is_ours:
+                    failed.append(name.hex())
                 continue
-            seen.add(name)
-        yield name.hex(), data, change
+            if pack.is_base(number):
+                held[number] = data, change
+            if is_ours:
+                yield name.hex(), data, change
+
+    def _ancestors(self) -> list[int]:
+        """Return what the first object is made of, one made of the other."""
+        found: list[int] = []
+        at = self.pack.base(self.walk[0]) if self.walk else -1
+        while at >= 0:
+            found.append(at)
+            at = self.pack.base(at)
+        return found[::-1]
 
 
 def open_packs(repo: Repository, max_bytes: int) -> Packs | None:

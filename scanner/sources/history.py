@@ -7,7 +7,7 @@ from typing import Final
 
 from scanner.display import decode_path, plural
 from scanner.git.objects import list_named, list_objects, missing, oversize, read_objects
-from scanner.git.packs import Packs, open_packs
+from scanner.git.packs import Packs, Part, open_packs
 from scanner.git.repo import Repository
 from scanner.git.trace import Graph
 from scanner.model import Beside, Blob, Change, Extent, Gap, Place, Provenance, Version
@@ -42,15 +42,51 @@ class HistorySource:
         # Of the packs' objects those that git was asked for, and of all those that it cannot read either.
         self._failed: set[str] = set()
         self._unreadable: set[str] = set()
+        self._ids: dict[str, list[str]] = {}
+        self._parts: list[Part] = []
+        self._count = 0
+        # Blobs that the parts had to leave to git, whoever read these.
+        self.left: list[str] = []
 
     def blobs(self) -> Iterator[Blob]:
         """Yield everything, each object once; that nothing is missing is checked before the first blob."""
-        ids = self._list()
-        self._read_graph(ids)
+        parts = self.divide(1)
+        yield from self.opening()
+        for number in range(parts):
+            yield from self.part(number)
+        yield from self.rest()
+
+    def packed_bytes(self) -> int:
+        """Return how many bytes the blobs take in the packs that are read directly."""
+        return self._packs.packed("blob") if self._packs is not None else 0
+
+    def divide(self, count: int) -> int:
+        """Cut the packs' blobs into at most so many parts, and return their number.
+
+        `blobs` are the `opening`, every `part` in any order and in any process, and the `rest`.
+        """
+        self._parts = self._packs.parts("blob", count) if self._packs is not None else []
+        self._count = min(count, len(self._parts))
+        return self._count
+
+    def opening(self) -> Iterator[Blob]:
+        """Yield commits and tags, once nothing that they and the trees name is missing."""
+        self._ids = self._list()
+        self._read_graph(self._ids)
         self._check()
-        yield from self._messages(ids)
-        for object_id, _, data, change in self._read(ids, "blob"):
-            yield Blob(data, object_id, None, None, change)
+        yield from self._messages(self._ids)
+
+    def part(self, number: int) -> Iterator[Blob]:
+        """Yield the blobs of one part; `left` grows by those that have to be read by git."""
+        # There may be more packs than parts.
+        for part in self._parts[number :: self._count]:
+            for object_id, data, change in part.read(self.left):
+                yield Blob(data, object_id, None, None, change)
+
+    def rest(self) -> Iterator[Blob]:
+        """Yield the blobs that git reads, and the working tree; after all parts."""
+        for object_id, _, data in self._by_git(self._ids, self.left, "blob"):
+            yield Blob(data, object_id, None)
         if self._repo.worktree is not None:
             yield from self._worktree()
 
@@ -105,14 +141,20 @@ class HistorySource:
 
     def _read(self, ids: Mapping[str, list[str]], *kinds: str) -> Iterator[tuple[str, str, bytes, Change | None]]:
         """Yield id, kind, content and change of all objects of these kinds: those of the packs, then the others."""
+        failed: list[str] = []
         if self._packs is not None:
-            failed: list[str] = []
             for kind in kinds:
                 for object_id, data, change in self._packs.read(kind, failed):
                     yield object_id, kind, data, change
-            # Commits are read twice.
-            failed = [object_id for object_id in failed if object_id not in self._failed]
-            self._failed.update(failed)
+        for object_id, kind, data in self._by_git(ids, failed, *kinds):
+            yield object_id, kind, data, None
+
+    def _by_git(self, ids: Mapping[str, list[str]], failed: Iterable[str], *kinds: str) -> Iterator[tuple[str, str, bytes]]:
+        """Yield id, kind and content of the objects of these kinds that git reads, those that failed among them."""
+        # Commits are read twice.
+        failed = sorted(set(failed) - self._failed)
+        self._failed.update(failed)
+        if failed:
             for kind, more in self._sort(list_named(self._repo, failed, self.gaps)).items():
                 ids[kind].extend(more)
         rest = [object_id for kind in kinds for object_id in ids[kind] if object_id not in self._unreadable]
@@ -120,7 +162,7 @@ class HistorySource:
         read = set()
         for object_id, kind, data in read_objects(self._repo, rest, self.gaps):
             read.add(object_id)
-            yield object_id, kind, data, None
+            yield object_id, kind, data
         if len(self.gaps) > before:
             self._unreadable.update(object_id for object_id in rest if object_id not in read)
 

@@ -69,6 +69,7 @@ cdef class Pack:
     cdef size_t _copies_room
 
     cdef void _read_header(self, Entry *entry) noexcept
+    cdef uint64_t _packed(self, size_t number) noexcept
     cdef int64_t _at(self, uint64_t offset) noexcept
     cdef int64_t _named(self, const uint8_t *name) noexcept
     cdef int _tell_kinds(self) except -1

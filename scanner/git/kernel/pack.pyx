@@ -248,6 +248,33 @@ cdef class Pack:
         cdef size_t i
         return [self.name(i) for i in range(self.count) if self._entries[i].kind == kind]
 
+    cdef uint64_t _packed(self, size_t number) noexcept:
+        return (self._entries[number + 1].offset if number + 1 < self.count else self._end) - self._entries[number].offset
+
+    def packed(self, int kind):
+        """Return how many bytes all entries of a kind take in the pack."""
+        cdef size_t i
+        cdef uint64_t total = 0
+        for i in range(self.count):
+            if self._entries[i].kind == kind:
+                total += self._packed(i)
+        return total
+
+    def cuts(self, list walk not None, uint64_t each):
+        """Return the places in a walk at which this many packed bytes, or more, lie behind the place before."""
+        cdef uint64_t done = 0
+        cdef size_t place, number
+        cdef list found = []
+        for place in range(<size_t>len(walk)):
+            if done >= each:
+                found.append(place)
+                done = 0
+            number = walk[place]
+            if number >= self.count:
+                raise IndexError(number)
+            done += self._packed(number)
+        return found
+
     def walk(self, int kind):
         """Return the numbers of a kind's entries, depth first: every base before its deltas, the largest family last.
 
