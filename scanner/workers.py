@@ -21,6 +21,7 @@ MOST_TICKETS: Final = 256
 _LENGTH_BYTES: Final = 8
 _DONE: Final = 0
 _FAILED: Final = 1
+_SIGINT: Final = 2
 _SIGKILL: Final = 9
 
 
@@ -120,14 +121,21 @@ class Workers:
         return True
 
     def results(self) -> list[Done | Lost]:
-        """Wait for all workers and return what became of each, in the order in which they were started."""
+        """Wait for all workers and return what became of each, in the order in which they were started.
+
+        Raises `KeyboardInterrupt` where one was interrupted: that is meant for all of us, and code that swallows it
+        (a module of Cython's that is being imported does) may have kept it from this process.
+        """
         found = []
         while self._workers:
             worker = self._workers[0]
             # One after the other: a worker with more than a pipe takes waits for nobody but us.
             with open(worker.results, "rb", buffering=0, closefd=False) as stream:
                 data = stream.read()
-            found.append(_result(data, self._end(worker)))
+            status = self._end(worker)
+            if status == -_SIGINT:
+                raise KeyboardInterrupt
+            found.append(_result(data, status))
         return found
 
     def _end(self, worker: _Worker) -> int | None:
