@@ -199,5 +199,3 @@ exit codes:
 {codes}
 
 'sealgate COMMAND --help' shows a command's options."""
-
-

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from scanner.detect.decode import transcode
-from scanner.detect.engine import Detector, Match, resolve
+from scanner.detect.engine import Detector, Match, Screening, resolve
 from scanner.display import decode_path, decode_text, one_line, redact, shorten
 from scanner.model import (
     CONFIDENCES,
@@ -24,6 +24,7 @@ from scanner.model import (
     Place,
     Provenance,
     ScanResult,
+    Screen,
     Source,
     Span,
     Stats,
@@ -53,6 +54,8 @@ _ARCHIVES: Final = (
 # Packed bytes of blobs for which another process pays, and into how many parts they are cut for each process.
 _WORTH_SHARING: Final = 4 << 20
 _PARTS_EACH: Final = 12
+_TAR: Final = b"ustar"
+_TAR_AT: Final = 257
 _UNKNOWN: Final = Provenance("unreachable")
 _CIPHERTEXT: Final = b"ENC[AES256_GCM,"
 
@@ -153,6 +156,7 @@ class _Run:
     def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
         self._source = source
         self._detector = detector
+        self.ruleset = detector.ruleset
         self._deadline = time.monotonic() + options.timeout_seconds if options.timeout_seconds else 0.0
         self._timeout_seconds = options.timeout_seconds
         self._counts_sealed = not options.secrets
@@ -168,28 +172,29 @@ class _Run:
         history = cast("HistorySource", self._source) if self._source.extent == "history" else None
         jobs = _jobs(history, self._jobs) if history is not None else 1
         if history is None or jobs == 1:
-            self._read(self._source.blobs(), seal)
+            self._read(self._source.blobs(_Screen(self) if seal is None else None), seal)
         else:
             self._read_divided(history, jobs)
 
     def _read_divided(self, history: "HistorySource", jobs: int) -> None:
         """Share the reading of the packs with other processes; the rest is read here, before and after."""
+        screen = _Screen(self)
         tickets = Tickets(history.divide(min(MOST_TICKETS, _PARTS_EACH * jobs)))
-        with Workers(lambda _: self._work(history, tickets)) as workers:
+        with Workers(lambda _: self._work(history, tickets, screen)) as workers:
             while jobs > 1 and workers.start(None):
                 jobs -= 1
-            self._read(chain(history.opening(), _parts(history, tickets)))
+            self._read(chain(history.opening(screen), _parts(history, tickets, screen)))
             for result in workers.results():
                 self._take(history, result)
         tickets.close()
         if not self._over:
             self._read(history.rest())
 
-    def _work(self, history: "HistorySource", tickets: Tickets) -> tuple[Any, ...]:
+    def _work(self, history: "HistorySource", tickets: Tickets, screen: Screen) -> tuple[Any, ...]:
         """Scan parts as long as there are any, in a process of its own; return what was found, as plain values."""
         self._progress = None
         with self._detector.expressions.watched():
-            self._read(_parts(history, tickets))
+            self._read(_parts(history, tickets, screen))
         gaps = [[tuple(gap) for gap in gaps] for gaps in (self.gaps, history.gaps, self._detector.gaps)]
         blobs = [blob for blob, _ in self._archives]
         return to_plain(self._seen, self._detector.ruleset), (self.blobs, self.bytes), blobs, history.left, gaps
@@ -211,7 +216,7 @@ class _Run:
     def _read(self, blobs: Iterable[Blob], seal: Seal | None = None) -> None:
         for blob in blobs:
             self._count(blob)
-            if blob.data.startswith(_ARCHIVES) or blob.data[257:262] == b"ustar":
+            if blob.data.startswith(_ARCHIVES) or blob.data.startswith(_TAR, _TAR_AT):
                 self._archives.append((blob.id, blob.place))
             self._scan(blob)
             if seal is not None:
@@ -227,6 +232,14 @@ class _Run:
             seal.check(blob)
             if self._is_over():
                 break
+
+    def pass_over(self, count: int, size: int) -> bool:
+        """Count blobs without anything to look at; False where the time is over."""
+        self.blobs += count
+        self.bytes += size
+        if self._progress:
+            self._progress(self.blobs + self.files, self.bytes)
+        return not self._is_over()
 
     def _count(self, blob: Blob) -> None:
         if blob.id is None:
@@ -251,7 +264,7 @@ class _Run:
 
     def _scan(self, blob: Blob) -> None:
         path = blob.place.path if blob.place else None
-        matches = self._detector.find(blob.data, path, blob.change)
+        matches = self._detector.find(blob.data, path, blob.known)
         if matches and _CIPHERTEXT in blob.data:
             matches = _outside_ciphertext(matches, blob.data)
         if blob.lines is not None:
@@ -312,9 +325,18 @@ def _jobs(history: "HistorySource", wanted: int) -> int:
     return cores() if history.packed_bytes() >= _WORTH_SHARING else 1
 
 
-def _parts(history: "HistorySource", tickets: Tickets) -> Iterator[Blob]:
+def _parts(history: "HistorySource", tickets: Tickets, screen: Screen) -> Iterator[Blob]:
     for number in tickets:
-        yield from history.part(number)
+        yield from history.part(number, screen)
+
+
+class _Screen(Screening):
+    """Which content a run need not see: what the detector has no interest in, and no archive."""
+
+    def __init__(self, run: _Run) -> None:
+        super().__init__(run.ruleset)
+        self.heads = (*self.heads, *((0, magic) for magic in _ARCHIVES), (_TAR_AT, _TAR))
+        self.passed = run.pass_over
 
 
 def _excerpt(match: Match, matches: Sequence[Match]) -> str:

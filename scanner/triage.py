@@ -192,5 +192,3 @@ class Triage:
     def used(self) -> frozenset[Allow | BaselineEntry]:
         """Return the entries that spoke of a finding, expired or not."""
         return frozenset(self._used)
-
-

@@ -242,4 +242,3 @@ def _pump(process: "subprocess.Popen[bytes]", streams: Sequence[_Stream], signal
             if not running and last == math.inf:
                 last = now + _LINGER_SECONDS
     return True
-

@@ -23,15 +23,15 @@ _MARKS: Final = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
-_SHORT_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
-_PROBE_BYTES: Final = 1024
+SHORT_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+PROBE_BYTES: Final = 1024
 
 
 def transcode(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Return the data in UTF-8, and the name of the encoding it was in where that was another one."""
-    head = data[:_PROBE_BYTES]
+    head = data[:PROBE_BYTES]
     # Hardly any content has a zero byte early, or begins as a mark does: this look is all that most of it costs.
-    if 0 not in head and head[:2] not in _SHORT_MARKS:
+    if 0 not in head and head[:2] not in SHORT_MARKS:
         return data, ()
     encoding = _encoding(head)
     if not encoding:

@@ -11,15 +11,16 @@ import mmap
 import os
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.git.repo import Repository
+from scanner.model import Known, Screen
 
 if TYPE_CHECKING:
-    from scanner.git.kernel.delta import Delta
-    from scanner.git.kernel.pack import Pack
+    from scanner.git.kernel.pack import Copies, Pack
+    from scanner.git.kernel.reader import Reader
 
 # Larger objects, and what is made of them, git reads: they are few, and what is held while deltas are applied is
 # at most so much for each halving of their number.
@@ -29,6 +30,7 @@ _UNKNOWN: Final = 0
 _FANOUT_BYTES: Final = 256 * 4
 _LARGE_OFFSET: Final = 1 << 31
 _MAX_ALTERNATES: Final = 50
+_Found = Generator[tuple[str, bytes, Known], None, bool]
 
 
 class Packs:
@@ -51,79 +53,114 @@ class Packs:
         """Return the ids of all objects of this kind in the packs."""
         return [name.hex() for name in dict.fromkeys(name for pack in self._packs for name in pack.ids(_KINDS[kind]))]
 
+    def search(
+        self, kind: str, screen: Screen, failed: list[str], take: "Callable[[Reader], bool]"
+    ) -> "Iterator[tuple[str, bytes, Known]]":
+        """Yield id, content and what is known of the objects of this kind that have something to look at.
+
+        `take` is handed the reader after each text: it has all contents, and the number of those that were not yielded.
+        Where it says False the reading ends. The objects that have to be left to git are `failed`.
+        """
+        bad: list[bytes] = []
+        for pack in self._packs:
+            again = {entry: name for name in bad if (entry := _find(pack, name, _KINDS[kind])) >= 0}
+            skip = self._elsewhere(pack, again)
+            # Of several copies one will do.
+            bad = [name for name in bad if name not in again.values()]
+            if not (yield from Part(pack, pack.walk(_KINDS[kind], skip), skip).search(screen, bad, take)):
+                return
+        failed += [name.hex() for name in dict.fromkeys(bad)]
+
     def packed(self, kind: str) -> int:
         """Return how many bytes all objects of this kind take in the packs."""
         return sum(pack.packed(_KINDS[kind]) for pack in self._packs)
 
     def parts(self, kind: str, count: int) -> "list[Part]":
         """Cut the reading of a kind's objects into about so many parts, of about the same number of packed bytes."""
-        number = _KINDS[kind]
-        each = self.packed(kind) // count + 1
-        parts: list[Part] = []
-        taken: set[bytes] = set()
+        parts = []
+        total = self.packed(kind) or 1
         for pack in self._packs:
-            walk = pack.walk(number)
-            again = set[bytes]()
-            if len(self._packs) > 1:
-                names = set(pack.ids(number))
-                again = names & taken
-                taken |= names
-            cuts = [0, *pack.cuts(walk, each), len(walk)] if count > 1 else [0, len(walk)]
-            parts += [Part(pack, walk[start:stop], again) for start, stop in pairwise(cuts)]
+            skip = self._elsewhere(pack, ())
+            walk = pack.walk(_KINDS[kind], skip)
+            cuts = pack.cuts(walk, max(1, count * pack.packed(_KINDS[kind]) // total))
+            parts += [Part(pack, walk[start:stop], skip) for start, stop in pairwise(cuts)]
         return parts
 
-    def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Delta]]":
+    def _elsewhere(self, pack: "Pack", again: Iterable[int]) -> bytearray | None:
+        """Return flags for what packs before this one have too, but for what shall be read again."""
+        if pack is self._packs[0]:
+            return None
+        flags = bytearray(pack.count)
+        for before in self._packs[: self._packs.index(pack)]:
+            pack.also_in(before, flags)
+        for number in again:
+            flags[number] = 0
+        return flags
+
+    def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Copies]]":
         """Yield id, content and change of all objects of this kind; those that have to be left to git are `failed`."""
-        for part in self.parts(kind, 1):
-            yield from part.read(failed)
+        seen: set[bytes] | None = set() if len(self._packs) > 1 else None
+        bad: dict[bytes, None] = {}
+        for pack in self._packs:
+            yield from _read_pack(pack, _KINDS[kind], seen, bad)
+        # Of several copies one will do.
+        failed += [name.hex() for name in bad if seen is None or name not in seen]
 
 
 class Part(NamedTuple):
-    """Objects of a pack that follow each other on the walk; those of `again` are read in an earlier pack."""
+    """Objects of a pack that follow each other on a walk; those that `skip` flags are read in another pack."""
 
     pack: "Pack"
-    walk: list[int]
-    again: set[bytes]
+    walk: "array[int]"
+    skip: bytearray | None
 
-    def read(self, failed: list[str]) -> "Iterator[tuple[str, bytes, Delta]]":
-        """Yield id, content and change of the objects; those that have to be left to git are `failed`."""
-        from scanner.git.kernel.delta import Delta
+    def search(self, screen: Screen, failed: list[bytes], take: "Callable[[Reader], bool]") -> "_Found":
+        """As `Packs.search`; returns whether the reading went to the end, and `failed` are ids as they are in packs."""
+        from scanner.git.kernel.reader import Reader
 
-        pack = self.pack
-        held: dict[int, tuple[bytes, Delta]] = {}
-        # What the first ones are made of belongs to earlier parts: it is made again and not yielded, so no reader
-        # notes anything of it, and looks at what is made of it as at a whole.
-        ancestors = self._ancestors()
-        for place, number in enumerate((*ancestors, *self.walk)):
-            base = pack.base(number)
-            name = pack.name(number)
-            is_ours = place >= len(ancestors) and name not in self.again
-            try:
-                if base < 0:
-                    change = Delta(None)
-                    data = pack.read(number)
-                else:
-                    source, before = held.pop(base) if pack.is_last(number) else held[base]
-                    change = Delta(before.notes)
-                    data = pack.apply(number, source, change)
-            except (KeyError, ValueError, MemoryError):
-                # A base that failed, an object that is large or damaged: git knows, or knows another copy.
-                if is_ours:
-                    failed.append(name.hex())
+        reader = Reader(self.pack, self.walk, screen.near, screen.far, screen.margins, screen.heads, screen.probe, self.skip)
+        while (text := reader.fill()) is not None:
+            screen.search(text, reader.anchors, reader.forms)
+            while (found := reader.settle()) is not None:
+                yield found[0].hex(), found[1].data, found[1]
+            if not take(reader):
+                return False
+        failed += reader.failed
+        return True
+
+
+def _find(pack: "Pack", name: bytes, kind: int) -> int:
+    """Return the number of the entry of this kind with this id, or -1."""
+    number = pack.find(name)
+    return number if number >= 0 and pack.kind(number) == kind else -1
+
+
+def _read_pack(pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]) -> "Iterator[tuple[str, bytes, Copies]]":
+    from scanner.git.kernel.pack import Copies
+
+    held: dict[int, tuple[bytes, Copies]] = {}
+    for number in pack.walk(kind):
+        base = pack.base(number)
+        name = pack.name(number)
+        try:
+            if base < 0:
+                change = Copies(None)
+                data = pack.read(number)
+            else:
+                source, before = held.pop(base) if pack.is_last(number) else held[base]
+                change = Copies(before.notes)
+                data = pack.apply(number, source, change)
+        except (KeyError, ValueError, MemoryError):
+            # A base that failed, an object that is large or damaged: git knows, or knows another copy.
+            bad[name] = None
+            continue
+        if pack.is_base(number):
+            held[number] = data, change
+        if seen is not None:
+            if name in seen:
                 continue
-            if pack.is_base(number):
-                held[number] = data, change
-            if is_ours:
-                yield name.hex(), data, change
-
-    def _ancestors(self) -> list[int]:
-        """Return what the first object is made of, one made of the other."""
-        found: list[int] = []
-        at = self.pack.base(self.walk[0]) if self.walk else -1
-        while at >= 0:
-            found.append(at)
-            at = self.pack.base(at)
-        return found[::-1]
+            seen.add(name)
+        yield name.hex(), data, change
 
 
 def open_packs(repo: Repository, max_bytes: int) -> Packs | None:

@@ -13,6 +13,5 @@ from scanner.platforms.kubernetes import Kubernetes
 from scanner.platforms.platform import Platform
 
 PLATFORMS: Final[dict[str, Platform]] = {
-    platform.NAME: platform
-    for platform in (GitHub(), GitLab(), CircleCI(), Buildkite(), Bitbucket(), Azure(), Kubernetes())
+    platform.NAME: platform for platform in (GitHub(), GitLab(), CircleCI(), Buildkite(), Bitbucket(), Azure(), Kubernetes())
 }

@@ -14,7 +14,7 @@ from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, pars
 from scanner.git.objects import read_objects
 from scanner.git.repo import Repository
 from scanner.git.trace import Commit, parse_commit, provenance_of
-from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
+from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Screen, Version
 from scanner.sources.beside import is_called, read_named
 from scanner.sources.files import list_worktree, read_worktree_file, submodule
 
@@ -60,7 +60,7 @@ class CurrentSource:
         self._past: dict[bytes, list[_Past]] = {}
         self._commits: dict[str, Commit] = {}
 
-    def blobs(self) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
         """Yield each file of the commit, then files on disk whose content differs from it."""
         entries = [entry for entry in self._listed() if entry.mode != SUBMODULE and self._is_wanted(entry.path)]
         here = Provenance("commit", self._commit, at_head=self._commit == self._repo.head)
@@ -68,9 +68,7 @@ class CurrentSource:
         for entry in entries:
             by_id.setdefault(entry.id, []).append(entry)
         names = {object_id: group[0].path for object_id, group in by_id.items()}
-        for object_id, _, data in read_objects(
-            self._repo, list(by_id), self.gaps, max_bytes=self._max_blob, names=names
-        ):
+        for object_id, _, data in read_objects(self._repo, list(by_id), self.gaps, max_bytes=self._max_blob, names=names):
             for entry in by_id[object_id]:
                 yield Blob(data, object_id, Place(entry.path, here, entry.mode == LINK))
         if self._repo.worktree is not None and not self._revision:
@@ -234,4 +232,3 @@ class CurrentSource:
         if known is None:
             return Provenance("commit", commit, at_head=at_head, order=order)
         return provenance_of("commit", commit, known, at_head, order)
-

@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, NamedTuple
 from scanner.display import decode_path, human_size
 from scanner.errors import ConfigError
 from scanner.git.repo import Repository
-from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
+from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Screen, Version
 
 _OPEN_FLAGS: Final = (
     os.O_RDONLY
@@ -36,7 +36,7 @@ class FileSource:
         self._path = path
         self._max_blob = max_blob
 
-    def blobs(self) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
         """Yield every file, in the order of their paths; hidden ones too, but not what git itself keeps."""
         target = os.fsencode(self._path)
         if not os.path.lexists(target):
@@ -109,7 +109,7 @@ class StreamSource:
         self._name = name
         self._max_blob = max_blob
 
-    def blobs(self) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
         """Yield the stream's content, unless it is over the limit."""
         data = _read_limited(self._stream, self._max_blob)
         if data is None:
@@ -146,7 +146,7 @@ class WorktreeSource:
         self._repo = repo
         self._max_blob = max_blob
 
-    def blobs(self) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
         """Yield every file that git tracks or would add."""
         if self._repo.worktree is None:
             raise ConfigError("a bare repository has no working tree", "scan it without --worktree")

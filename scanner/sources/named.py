@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from scanner.display import decode_path
 from scanner.errors import ConfigError
 from scanner.git.repo import Repository
-from scanner.model import Beside, Blob, Gap, Place, Provenance
+from scanner.model import Beside, Blob, Gap, Place, Provenance, Screen
 from scanner.sources.beside import beside_in_index
 from scanner.sources.staged import StagedSource
 
@@ -24,15 +24,13 @@ class CommitSource(StagedSource):
     changes where they are, so the file on disk is what it (and every other hook) means by a name.
     """
 
-    def __init__(
-        self, repo: Repository, max_blob: int, names: Sequence[bytes], merged: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, repo: Repository, max_blob: int, names: Sequence[bytes], merged: Sequence[str] | None = None) -> None:
         super().__init__(repo, max_blob, merged)
         self._names = frozenset(names)
         self._whole: frozenset[bytes] = frozenset()
         self._staged_ids: dict[bytes, str | None] = {}
 
-    def blobs(self) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
         """Yield what is staged, then the named files where they are more than that."""
         if not self._names <= self.paths():
             self._whole = self._names
@@ -80,8 +78,6 @@ class CommitSource(StagedSource):
             if tracked.get(name) == b"160000":
                 self.gaps.append(Gap("submodule", decode_path(name), "a repository of its own, not entered"))
             elif os.path.isdir(os.path.join(os.fsencode(self._repo.root), name)):
-                raise ConfigError(
-                    f"{decode_path(name)} is a directory", "name files, or use 'sealgate scan --worktree'"
-                )
+                raise ConfigError(f"{decode_path(name)} is a directory", "name files, or use 'sealgate scan --worktree'")
             elif name not in tracked and name not in self.paths():
                 self.gaps.append(Gap("unreadable", decode_path(name), "there is no such file in the working tree"))

@@ -9,7 +9,7 @@ from scanner.errors import ConfigError
 from scanner.git.objects import missing, read_objects
 from scanner.git.repo import Repository
 from scanner.git.trace import parse_tag
-from scanner.model import Blob, Gap, Place, Provenance
+from scanner.model import Blob, Gap, Place, Provenance, Screen
 from scanner.sources.commits import RangeSource
 
 
@@ -36,7 +36,7 @@ class PushSource(RangeSource):
         self._tips: list[str] = []
         self._others: list[Blob] = []
 
-    def blobs(self) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
         """Yield messages and versions of files as of a range, then what the push names beside commits."""
         yield from super().blobs()
         yield from self._others

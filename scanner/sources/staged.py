@@ -13,7 +13,7 @@ from scanner.errors import SourceError
 from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, Change, parse_change
 from scanner.git.objects import read_objects
 from scanner.git.repo import Repository
-from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Version
+from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Screen, Version
 from scanner.sources.beside import beside_in_index
 
 
@@ -36,7 +36,7 @@ class StagedSource:
         self._paths: set[bytes] = set()
         self._previous: dict[bytes, tuple[str, ...]] = {}
 
-    def blobs(self) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
         """Yield each staged entry whose content is in no parent of the commit to be at its path."""
         paths: dict[str, list[bytes]] = {}
         links: set[bytes] = set()
@@ -112,9 +112,7 @@ class StagedSource:
             return self._diff_index(commit, "--no-renames")
 
     def _diff_index(self, commit: str, *options: str) -> list[Change]:
-        output = self._repo.run(
-            "diff-index", "--cached", "--ita-invisible-in-index", *RAW_OPTIONS, *options, commit, "--"
-        )
+        output = self._repo.run("diff-index", "--cached", "--ita-invisible-in-index", *RAW_OPTIONS, *options, commit, "--")
         fields = iter(output.split(b"\0"))
         return [parse_change(field, fields) for field in fields if field]
 
