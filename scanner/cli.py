@@ -199,3 +199,5 @@ exit codes:
 {codes}
 
 'sealgate COMMAND --help' shows a command's options."""
+
+

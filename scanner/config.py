@@ -47,7 +47,9 @@ class Settings(NamedTuple):
     config: str = ""
 
 
-def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], read: ReadFile, root: str | None = None) -> Settings:
+def load_settings(
+    flags: Mapping[str, Any], environ: Mapping[str, str], read: ReadFile, root: str | None = None
+) -> Settings:
     """Merge flags (None where not given), environment and file. Raises `ConfigError`.
 
     Paths in a file begin at that file's folder, those of a flag or a variable where the process is; `root` is

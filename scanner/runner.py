@@ -306,7 +306,9 @@ def parse_reports(values: Sequence[str] | None) -> tuple[ReportTarget, ...]:
     return tuple(targets)
 
 
-def scan_and_report(options: argparse.Namespace, environ: Mapping[str, str], mode: str, make: MakeSource | None = None) -> int:
+def scan_and_report(
+    options: argparse.Namespace, environ: Mapping[str, str], mode: str, make: MakeSource | None = None
+) -> int:
     """Scan, write every report, and return the exit code."""
     targets = parse_reports(options.report)
     run = run_scan(options, environ, mode, make)

@@ -192,3 +192,5 @@ class Triage:
     def used(self) -> frozenset[Allow | BaselineEntry]:
         """Return the entries that spoke of a finding, expired or not."""
         return frozenset(self._used)
+
+

@@ -242,3 +242,4 @@ def _pump(process: "subprocess.Popen[bytes]", streams: Sequence[_Stream], signal
             if not running and last == math.inf:
                 last = now + _LINGER_SECONDS
     return True
+

@@ -13,7 +13,9 @@ __all__ = ["NAMES", "TRUTHS", "UNKNOWN", "Claims", "read_claims", "show_claims"]
 UNKNOWN: Final = "unknown"
 
 
-def read_claims(claims: Mapping[str, Any], platform: Platform | None = None, issuers: Mapping[str, str] | None = None) -> Claims:
+def read_claims(
+    claims: Mapping[str, Any], platform: Platform | None = None, issuers: Mapping[str, str] | None = None
+) -> Claims:
     """Return verified claims in the one vocabulary.
 
     Whose words they are is told by the issuer, which the signature vouches for, and not by how they look: first by

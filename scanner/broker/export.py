@@ -170,7 +170,9 @@ def gitlab_report(variables: Mapping[str, Secret], plain: Mapping[str, str] = _N
     lines += [f"{name}={value}\n" for name, value in plain.items()]
     report = "".join(lines).encode()
     if len(report) >= _GITLAB_BYTES:
-        raise ConfigError(f"the dotenv report would have {len(report)} bytes, GitLab takes fewer than {_GITLAB_BYTES}", _AS_FILE)
+        raise ConfigError(
+            f"the dotenv report would have {len(report)} bytes, GitLab takes fewer than {_GITLAB_BYTES}", _AS_FILE
+        )
     return report
 
 

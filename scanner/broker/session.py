@@ -206,3 +206,4 @@ def ends_as_document(ends: Sequence[End], *, code: int) -> dict[str, Any]:
 def is_proven(ends: Sequence[End]) -> bool:
     """Whether all that can be revoked has ended, or the server has at least taken it in hand."""
     return not any(end.state == "lives" and end.revocable for end in ends)
+

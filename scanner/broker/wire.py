@@ -24,7 +24,6 @@ _SPLICE_F_NONBLOCK: Final = 2
 _F_SETPIPE_SZ: Final = 1031
 _F_GETPIPE_SZ: Final = 1032
 
-
 class Wire:
     """Carries a pipe to a file descriptor, through a redactor."""
 

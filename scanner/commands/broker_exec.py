@@ -113,7 +113,9 @@ class _Run:
         requests = requests_of(options, section)
         report = _Report(options)
         harden()
-        opening = Opening(options, self._environ, section, checkpoint=self._signals.check, sleep=self._signals.sleep, say=_say)
+        opening = Opening(
+            options, self._environ, section, checkpoint=self._signals.check, sleep=self._signals.sleep, say=_say
+        )
         code = FAILED
         try:
             opening.session.open(requests)

@@ -70,7 +70,9 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return REFUSED if any(line.verdict == "wrong" for line in lines) else OK
 
 
-def _role(options: argparse.Namespace, environ: Mapping[str, str], deadline: "Deadline", *, alone: bool) -> "ServerRole | None":
+def _role(
+    options: argparse.Namespace, environ: Mapping[str, str], deadline: "Deadline", *, alone: bool
+) -> "ServerRole | None":
     from scanner.broker.server_role import RoleReader, ServerRole, load_role
     from scanner.broker.vault import settings_from, token_from
     from scanner.model import Secret

@@ -135,7 +135,9 @@ def _find(pack: "Pack", name: bytes, kind: int) -> int:
     return number if number >= 0 and pack.kind(number) == kind else -1
 
 
-def _read_pack(pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]) -> "Iterator[tuple[str, bytes, Copies]]":
+def _read_pack(
+    pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]
+) -> "Iterator[tuple[str, bytes, Copies]]":
     from scanner.git.kernel.pack import Copies
 
     held: dict[int, tuple[bytes, Copies]] = {}

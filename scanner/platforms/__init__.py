@@ -13,5 +13,6 @@ from scanner.platforms.kubernetes import Kubernetes
 from scanner.platforms.platform import Platform
 
 PLATFORMS: Final[dict[str, Platform]] = {
-    platform.NAME: platform for platform in (GitHub(), GitLab(), CircleCI(), Buildkite(), Bitbucket(), Azure(), Kubernetes())
+    platform.NAME: platform
+    for platform in (GitHub(), GitLab(), CircleCI(), Buildkite(), Bitbucket(), Azure(), Kubernetes())
 }

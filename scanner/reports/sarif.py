@@ -187,7 +187,9 @@ def _notifications(result: ScanResult, left_out: int) -> Iterator[dict[str, obje
     for gap in result.gaps:
         yield _notification(gap.kind, "error" if blocks(gap, result) else "warning", _gap_text(gap))
     if left_out:
-        text = f"{left_out} of the least severe results are not in this report; the jsonl report has them all."
+        text = (
+            f"{left_out} of the least severe results are not in this report; the jsonl report has them all."
+        )
         yield _notification(_TRUNCATED, "warning", text)
 
 

@@ -65,7 +65,10 @@ def _lines(result: ScanResult, options: ReportOptions) -> Iterator[str]:
         yield from _suppressed(result)
     yield from (f"note: {log_safe(notice)}" for notice in result.notices)
     if any(group.head.rule.family != "broker" for group in groups) and not options.quiet:
-        yield ("False alarm? Write sealgate:allow in a comment on its line, or accept it with a reason: sealgate baseline update")
+        yield (
+            "False alarm? Write sealgate:allow in a comment on its line, "
+            "or accept it with a reason: sealgate baseline update"
+        )
     yield _scanned(result)
     yield from _not_scanned(result, options)
     yield from (_paint(part, color, options) for part, color in _verdict(groups, result))
@@ -78,7 +81,8 @@ def _groups(result: ScanResult) -> list[_Group]:
         if finding.suppression is None:
             by_secret.setdefault(finding.fingerprint, []).append(finding)
     groups = [
-        _Group(max(places, key=lambda place: weight(place, result)), _at_head_first(places)) for places in by_secret.values()
+        _Group(max(places, key=lambda place: weight(place, result)), _at_head_first(places))
+        for places in by_secret.values()
     ]
     groups.sort(key=lambda group: weight(group.head, result), reverse=True)
     return groups

@@ -50,7 +50,9 @@ class Help(NamedTuple):
     find: FindSecrets | None = None
 
 
-def check_file(data: bytes, path: bytes, rule: CreationRule | None, given: Help, *, is_source: bool = False) -> Outcome:
+def check_file(
+    data: bytes, path: bytes, rule: CreationRule | None, given: Help, *, is_source: bool = False
+) -> Outcome:
     """Return the problems of one file; `rule` is the creation rule that governs its path.
 
     `is_source` says that a kustomization makes a Secret of the file.
@@ -83,7 +85,9 @@ def check_file(data: bytes, path: bytes, rule: CreationRule | None, given: Help,
     return Outcome(problems)
 
 
-def _demand(data: bytes, path: bytes, content: Content, rule: CreationRule, find: FindSecrets | None) -> Confidence | None:
+def _demand(
+    data: bytes, path: bytes, content: Content, rule: CreationRule, find: FindSecrets | None
+) -> Confidence | None:
     """Return how surely the rule means a file in clear text; one that cannot be read says nothing for itself."""
     if is_public(data):
         return None

@@ -30,7 +30,9 @@ _PASSWORD: Final = re.compile(r"(?=.*[!$%&?^~#|+])(?=.*[0-9])(?=.*[A-Z])(?=(?:[^
 # So many values are worth a quicker look.
 _MANY: Final = 500
 # The base64 of a nonce of ASCII: every eighth bit is 0. Or one that begins as it goes on, as a tag may too.
-_MADE_UP: Final = re.compile(r"\n(?:(....)\1|(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589].){10})")
+_MADE_UP: Final = re.compile(
+    r"\n(?:(....)\1|(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589].){10})"
+)
 # Of these `doubt` has more to say.
 _RARE_TYPES: Final = frozenset({"bool", "int", "time", "comment"})
 

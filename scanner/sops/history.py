@@ -109,7 +109,9 @@ def _is_encrypted(text: str) -> bool:
     return text.startswith("ENC[")
 
 
-def compare(now: Snapshot, past: Sequence[Past], others: Sequence[Past]) -> Iterator[tuple[Problem, Version | None]]:
+def compare(
+    now: Snapshot, past: Sequence[Past], others: Sequence[Past]
+) -> Iterator[tuple[Problem, Version | None]]:
     """Yield what the past, the oldest first, says of a file; each with the version that it stands in, None for `now`.
 
     `others` stood under names that people give to the clear text of such a file (`former_names`).

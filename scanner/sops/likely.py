@@ -76,7 +76,6 @@ def _by_form(key: str, value: str) -> str:
 
 # Names -------------------------------------------------------------------------------------------------------------
 
-
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
@@ -86,7 +85,8 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _ENDS: Final = ("password", "passwords", "passwd", "passphrase", "passphrases", "passcode", "passwort", "apikey", "apikeys")
 _WEAK_ENDS: Final = ("secret", "secrets", "token", "tokens", "credential", "credentials")
 _STRONG: Final = _words(
-    "pass pwd pw psk tok dsn mnemonic privkey dbpass userpass authkey secretkey privatekey accesskey keypass storepass htpasswd"
+    "pass pwd pw psk tok dsn mnemonic privkey dbpass"
+    " userpass authkey secretkey privatekey accesskey keypass storepass htpasswd"
 )
 _BEFORE_KEY: Final = _words(
     "private secret access api encryption signing sign auth master account deploy shared client session cookie crypt aes"

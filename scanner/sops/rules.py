@@ -68,19 +68,22 @@ RULES: Final[Mapping[str, RuleInfo]] = dict(
             "sops-clear-value",
             "Value in clear text",
             "critical",
-            "A value that the file's selector says to encrypt is not. Edit it with sops, and rotate it if it has been pushed.",
+            "A value that the file's selector says to encrypt is not. Edit it with sops, and rotate it if it has been "
+            "pushed.",
         ),
         _rule(
             "sops-clear-comment",
             "Comment in clear text",
             "high",
-            "SOPS encrypts comments too; this one was added outside of it, or its selector leaves it out and it holds a secret.",
+            "SOPS encrypts comments too; this one was added outside of it, or its selector leaves it out and it holds "
+            "a secret.",
         ),
         _rule(
             "sops-clear-secret",
             "Secret left in clear text",
             "high",
-            "The selector leaves this value out, and it is a secret. Widen the selector, encrypt again, and rotate the secret.",
+            "The selector leaves this value out, and it is a secret. Widen the selector, encrypt again, and rotate "
+            "the secret.",
         ),
         _rule(
             "sops-hidden-text",

@@ -182,3 +182,4 @@ def _drift(content: Content, metadata: Metadata, rule: CreationRule) -> list[Pro
         return [Problem("sops-selector", reason, metadata.span, "drift", confidence="low", remedy=_AGAIN)]
     reason = f"the file's selector is {said}, {wanted}, by which {leaf_name(clear.path)} must be encrypted"
     return [Problem("sops-selector", reason, clear.scalar.span, "drift", remedy=_AGAIN)]
+

@@ -46,7 +46,9 @@ def beside_in_index(repo: Repository, names: Sequence[bytes], max_blob: int, gap
     return Beside(b"", read_named(repo, ids, max_blob, gaps) if ids else {})
 
 
-def beside_in_commit(repo: Repository, commits: Sequence[str], names: Sequence[bytes], max_blob: int, gaps: list[Gap]) -> Beside:
+def beside_in_commit(
+    repo: Repository, commits: Sequence[str], names: Sequence[bytes], max_blob: int, gaps: list[Gap]
+) -> Beside:
     """Return the files called so in these commits; where they differ, those of the last one."""
     ids: dict[bytes, str] = {}
     for commit in commits:

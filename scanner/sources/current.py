@@ -68,7 +68,9 @@ class CurrentSource:
         for entry in entries:
             by_id.setdefault(entry.id, []).append(entry)
         names = {object_id: group[0].path for object_id, group in by_id.items()}
-        for object_id, _, data in read_objects(self._repo, list(by_id), self.gaps, max_bytes=self._max_blob, names=names):
+        for object_id, _, data in read_objects(
+            self._repo, list(by_id), self.gaps, max_bytes=self._max_blob, names=names
+        ):
             for entry in by_id[object_id]:
                 yield Blob(data, object_id, Place(entry.path, here, entry.mode == LINK))
         if self._repo.worktree is not None and not self._revision:
@@ -232,3 +234,4 @@ class CurrentSource:
         if known is None:
             return Provenance("commit", commit, at_head=at_head, order=order)
         return provenance_of("commit", commit, known, at_head, order)
+

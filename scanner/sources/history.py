@@ -241,7 +241,9 @@ class HistorySource:
         with self._repo.start("rev-list", "--no-walk", "--ignore-missing", "--reflog") as git:
             return git.stdout.read().decode("ascii").split()
 
-    def _messages(self, ids: Mapping[str, list[str]], screen: Screen | None, found: Iterable[_Object]) -> Iterator[_Object]:
+    def _messages(
+        self, ids: Mapping[str, list[str]], screen: Screen | None, found: Iterable[_Object]
+    ) -> Iterator[_Object]:
         """Yield the texts of commits and tags: those that were found, and those that no screen has seen."""
         yield from found
         if screen is None or self._packs is None:

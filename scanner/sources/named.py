@@ -24,7 +24,9 @@ class CommitSource(StagedSource):
     changes where they are, so the file on disk is what it (and every other hook) means by a name.
     """
 
-    def __init__(self, repo: Repository, max_blob: int, names: Sequence[bytes], merged: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, repo: Repository, max_blob: int, names: Sequence[bytes], merged: Sequence[str] | None = None
+    ) -> None:
         super().__init__(repo, max_blob, merged)
         self._names = frozenset(names)
         self._whole: frozenset[bytes] = frozenset()
@@ -78,6 +80,8 @@ class CommitSource(StagedSource):
             if tracked.get(name) == b"160000":
                 self.gaps.append(Gap("submodule", decode_path(name), "a repository of its own, not entered"))
             elif os.path.isdir(os.path.join(os.fsencode(self._repo.root), name)):
-                raise ConfigError(f"{decode_path(name)} is a directory", "name files, or use 'sealgate scan --worktree'")
+                raise ConfigError(
+                    f"{decode_path(name)} is a directory", "name files, or use 'sealgate scan --worktree'"
+                )
             elif name not in tracked and name not in self.paths():
                 self.gaps.append(Gap("unreadable", decode_path(name), "there is no such file in the working tree"))

@@ -112,7 +112,9 @@ class StagedSource:
             return self._diff_index(commit, "--no-renames")
 
     def _diff_index(self, commit: str, *options: str) -> list[Change]:
-        output = self._repo.run("diff-index", "--cached", "--ita-invisible-in-index", *RAW_OPTIONS, *options, commit, "--")
+        output = self._repo.run(
+            "diff-index", "--cached", "--ita-invisible-in-index", *RAW_OPTIONS, *options, commit, "--"
+        )
         fields = iter(output.split(b"\0"))
         return [parse_change(field, fields) for field in fields if field]
 

@@ -25,7 +25,9 @@ def document(audit: Audit, log: LogReader) -> dict[str, object]:
             "first_damaged": log.damage.first,
             "not_counted": dict(audit.full),
         },
-        "alerts": [{**alert._asdict(), "first": _iso(alert.first), "last": _iso(alert.last)} for alert in audit.alerts()],
+        "alerts": [
+            {**alert._asdict(), "first": _iso(alert.first), "last": _iso(alert.last)} for alert in audit.alerts()
+        ],
         "actors": [{"who": who, **_actor(actor)} for who, actor in sorted(audit.actors.items())],
     }
 

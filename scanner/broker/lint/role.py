@@ -173,7 +173,9 @@ def bound_names(role: Role) -> frozenset[str]:
 
 
 def _kubernetes(role: Role) -> Iterator[Problem]:
-    names, spaces = (set(role.get(f"bound_service_account_{what}") or ()) for what in ("names", "namespaces"))
+    names, spaces = (
+        set(role.get(f"bound_service_account_{what}") or ()) for what in ("names", "namespaces")
+    )
     any_name = "*" in names
     any_space = "*" in spaces
     if any_name and any_space:

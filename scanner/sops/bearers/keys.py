@@ -22,7 +22,9 @@ _MIN_VARIETY: Final = 16
 _BODY: Final = r"(?P<body>(?:[A-Za-z0-9+/=\s\"',]|\\[nr]){1,100000})"
 _HEADERS: Final = r"(?:(?:\s|\\[nr])*[A-Z][A-Za-z-]{2,20}: [^\n\\]{0,200}){0,4}"
 _PEM: Final = re.compile(rf"-----BEGIN (?P<kind>(?:[A-Z]{{2,10}} )?)PRIVATE KEY-----(?P<headers>{_HEADERS}){_BODY}-----END")
-_PGP: Final = re.compile(rf"-----BEGIN PGP PRIVATE KEY BLOCK-----{_HEADERS}{_BODY}(?:=[A-Za-z0-9+/]{{4}}(?:\s|\\[nr])*)?-----END")
+_PGP: Final = re.compile(
+    rf"-----BEGIN PGP PRIVATE KEY BLOCK-----{_HEADERS}{_BODY}(?:=[A-Za-z0-9+/]{{4}}(?:\s|\\[nr])*)?-----END"
+)
 _PUTTY: Final = re.compile(
     r"\s{0,9}PuTTY-User-Key-File-[23]: [^\n]{1,100}\nEncryption: (?P<cipher>[^\r\n]{1,40})[^\0]{1,20000}?\nPrivate-Lines: "
 )
