@@ -373,6 +373,7 @@ def write_reports(
     from scanner.reports.output import write_report
 
     color = _is_terminal(sys.stdout) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    finished = time.time()
     failures: list[ReportError] = []
     for target in targets:
         report = REPORTS[target.format]()
@@ -381,6 +382,7 @@ def write_reports(
             show_secrets=options.show_secrets,
             quiet=options.quiet,
             verbose=options.verbose,
+            finished=finished,
         )
 
         def fill(out: TextIO, report: Any = report, here: ReportOptions = here) -> None:
