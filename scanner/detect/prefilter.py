@@ -73,6 +73,10 @@ class RuleSet:
             self._limited = [index for index, text in enumerate(self.texts) if not text.endswith(b"[]]")]
         return frozenset(index for index in self._limited if not glob_matches(self[index].paths, path))
 
+    def index(self, rule: Rule) -> int:
+        """Return the index of a rule that was asked for here."""
+        return next(index for index, known in self._rules.items() if known is rule)
+
     def __getitem__(self, index: int) -> Rule:
         rule = self._rules.get(index)
         if rule is None:
