@@ -82,10 +82,11 @@ def _pattern(rule: Rule) -> Iterator[str]:
 
 
 def _reach(cut: Anchor) -> Iterator[str]:
+    before = "what stands before the first literal"
     if cut.near > _MAX_NEAR:
-        yield f"what stands before its first literal may begin {cut.near} bytes before, in another line: keep it in one line ([ \\t], ^)"
+        yield f"{before} may begin {cut.near} bytes before, in another line: keep it in one line ([ \\t], ^)"
     if cut.longest > FAR:
-        yield f"a match may begin {cut.longest} bytes before the prefilter knows of it: shorten what comes before the first literal"
+        yield f"{before} is too long: a match may begin {cut.longest} bytes before the prefilter knows of it"
 
 
 def _cost(rule: Rule) -> Iterator[str]:
