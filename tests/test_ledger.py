@@ -21,16 +21,18 @@ from scanner.sources.history import HistorySource
 from scanner.verdicts import Verdicts, add_verdicts, make_verdicts
 
 Make = Callable[..., GitRepo]
-ENGINES = ("pack", "reference")
+# And how many processes read.
+ENGINES = (("pack", 1), ("pack", 3), ("reference", 1))
 KEY = "a key that nobody guesses"
 
 
 class Runs:
     """Runs that share verdicts and no results; `left_out` counts what the last one did not read."""
 
-    def __init__(self, folder: Path, engine: str) -> None:
+    def __init__(self, folder: Path, engine: str, jobs: int = 1) -> None:
         self.folder = folder
         self.engine = engine
+        self.jobs = str(jobs)
         self.left_out = 0
 
     def __call__(self, target: Path, *options: "str | Path", **environ: str) -> Outcome:
@@ -39,13 +41,13 @@ class Runs:
         self.left_out = 0
         leave_out = HistorySource._leave_out
 
-        def counting(source: HistorySource, ids: Any, screen: Any, ledger: Any) -> None:
+        def counting(source: HistorySource, screen: Any, ledger: Any) -> None:
             with mock.patch.object(screen, "passed", wraps=screen.passed) as passed:
-                leave_out(source, ids, screen, ledger)
+                leave_out(source, screen, ledger)
             self.left_out += sum(call.args[0] for call in passed.call_args_list)
 
         with mock.patch.object(HistorySource, "_leave_out", counting):
-            arguments = ["scan", target, "--engine", self.engine, "--cache", self.folder, "--report", "jsonl", *options]
+            arguments = ["scan", target, "--engine", self.engine, "--jobs", self.jobs, "--cache", self.folder, "--report", "jsonl", *options]
             outcome = sealgate(*arguments, env=environ)
         assert outcome.code in (0, 1, 3), outcome.err
         return outcome
@@ -63,11 +65,11 @@ def _result(outcome: Outcome) -> tuple[int, list[Any], dict[str, Any]]:
     return outcome.code, outcome.findings, summary
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=ENGINES, ids=str)
 def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Runs:
-    if request.param == "pack":
+    if request.param[0] == "pack":
         pytest.importorskip("scanner.git.kernel.known", reason="the kernel is not compiled here")
-    return Runs(tmp_path / "cache", request.param)
+    return Runs(tmp_path / "cache", *request.param)
 
 
 def _packed(repo: GitRepo, *options: str) -> Path:

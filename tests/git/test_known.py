@@ -25,27 +25,29 @@ def listed(numbers):
 
 
 def a_pack(numbers, commits=frozenset()):
-    """Return the numbers in order, and a pack with an entry for each."""
+    """Return numbers in the order of a pack's entries, which is not that of their ids, and the pack."""
+    order = sorted(numbers, key=lambda number: (number * 17 % 41, number))
+    entries = [entry(COMMIT if number in commits else BLOB, b"x" * number) for number in order]
+    offsets = {number: 12 + sum(map(len, entries[:place])) for place, number in enumerate(order)}
     ids = sorted(numbers)
-    entries = [entry(COMMIT if number in commits else BLOB, b"x" * number) for number in ids]
-    return ids, pack_of(entries, [name(number) for number in ids])
+    return order, pack_of(entries, [name(number) for number in ids], offsets=[offsets[number] for number in ids])
 
 
 @given(NUMBERS.filter(bool), NUMBERS, NUMBERS, NUMBERS)
 def test_known_blobs_are_flagged_and_counted_once(here, elsewhere, commits, flagged):
-    ids, pack = a_pack(here, commits)
-    flags = bytearray(number in flagged for number in ids)
+    order, pack = a_pack(here, commits)
+    flags = bytearray(number in flagged for number in order)
     verdicts = listed(elsewhere)
     count, size = known.flag(pack, BLOB, verdicts.ids, verdicts.sizes, flags)
     fresh = (here & elsewhere) - commits - flagged
     assert (count, size) == (len(fresh), sum(100 + number for number in fresh))
-    assert flags == bytearray(number in fresh or number in flagged for number in ids)
+    assert flags == bytearray(number in fresh or number in flagged for number in order)
 
 
 @given(NUMBERS.filter(bool), NUMBERS)
 def test_what_was_read_is_collected_in_order(here, read):
-    ids, pack = a_pack(here)
-    marks = array("I", (100 + number + 1 if number in read else 0 for number in ids))
+    order, pack = a_pack(here)
+    marks = array("I", (100 + number + 1 if number in read else 0 for number in order))
     found, sizes = known.collect(pack, marks)
     expected = listed(here & read)
     assert (found, sizes) == (expected.ids, expected.sizes)
