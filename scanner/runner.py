@@ -255,6 +255,7 @@ def run_scan(
         timeout_seconds=settings.timeout,
         whole=mode == "auto" and target.repository is not None and not only,
         secrets=only != "sops",
+        jobs=settings.jobs,
     )
     rules = rule_files(settings)
     digest = ruleset_digest(*rules)
