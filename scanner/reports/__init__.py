@@ -77,6 +77,12 @@ def _markdown() -> Report:
     return markdown
 
 
+def _html() -> Report:
+    from scanner.reports import page
+
+    return page
+
+
 REPORTS: Final[Mapping[str, Callable[[], Report]]] = {
     "text": _text,
     "json": _json,
@@ -88,4 +94,5 @@ REPORTS: Final[Mapping[str, Callable[[], Report]]] = {
     "junit": _junit,
     "csv": _csv,
     "markdown": _markdown,
+    "html": _html,
 }
