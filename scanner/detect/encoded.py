@@ -37,6 +37,12 @@ def literals(pattern: str) -> frozenset[bytes]:
     return frozenset()
 
 
+def beginnings(pattern: str, shortest: int) -> frozenset[bytes]:
+    """Return texts of which every match begins with one; none where these are many, or one of them is too short."""
+    grown, _ = _grow(list(parse(pattern)))
+    return frozenset(grown) if all(len(text) >= shortest for text in grown) else frozenset()
+
+
 def _grow(items: Sequence[tuple[Any, Any]]) -> tuple[list[bytes], bool]:
     """Return the texts that the items begin with as far as these are few, and whether that is all of them."""
     texts = [b""]
