@@ -44,7 +44,7 @@ class Example(NamedTuple):
 
     candidate: Candidate
     secret: bool
-    count: float
+    force: float
 
 
 def fold_of(repository: str) -> int:
@@ -58,11 +58,11 @@ def examples(plain: Iterable[Candidate], words: Iterable[Candidate]) -> list[Exa
     for candidate in plain:
         if candidate.denied or candidate.label == "X" or not candidate.own:
             continue
-        count = {"T": _PLAIN, "F": 1.0}.get(candidate.label, _UNLABELLED)
-        found.append(Example(candidate, candidate.label == "T", count))
-    found += [Example(c, secret=True, count=_WORDS) for c in words if c.label == "T" and c.own and not c.denied]
+        force = {"T": _PLAIN, "F": 1.0}.get(candidate.label, _UNLABELLED)
+        found.append(Example(candidate, candidate.label == "T", force))
+    found += [Example(c, secret=True, force=_WORDS) for c in words if c.label == "T" and c.own and not c.denied]
     often = Counter(example.candidate.repository for example in found)
-    return [e._replace(count=e.count * min(1.0, math.sqrt(_OFTEN / often[e.candidate.repository]))) for e in found]
+    return [e._replace(force=e.force * min(1.0, math.sqrt(_OFTEN / often[e.candidate.repository]))) for e in found]
 
 
 def train(taught: Sequence[Example]) -> dict[str, float]:
@@ -72,7 +72,7 @@ def train(taught: Sequence[Example]) -> dict[str, float]:
         for name in example.candidate.features:
             seen[name].add(example.candidate.repository)
     known = {name for name, repositories in seen.items() if len(repositories) >= _REPOSITORIES}
-    rows = [([name for name in sorted(e.candidate.features) if name in known], e.secret, e.count) for e in taught]
+    rows = [([name for name in sorted(e.candidate.features) if name in known], e.secret, e.force) for e in taught]
     times = Counter(name for names, _, _ in rows for name in names)
     weights = dict.fromkeys(sorted(known), 0.0)
     squares = dict.fromkeys(weights, 1.0)

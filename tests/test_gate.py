@@ -497,7 +497,8 @@ def test_each_hunk_of_a_file_in_a_diff_is_reported(tmp_path: Path) -> None:
 
 
 def test_what_an_encoded_run_holds_is_judged_by_each_path_anew(tmp_path: Path) -> None:
-    bare = base64.b64encode(f"# settings\nservice_token={github_token()[4:]}\n".encode()).decode()
-    (tmp_path / "a.py").write_text(f"x = '{bare}'\n")
-    (tmp_path / "b.env").write_text(f"X={bare}\n")
-    assert _open(_scan(tmp_path)) == [("b.env", 1)]
+    npmrc = base64.b64encode(f"# settings\n//npm.test/:_password={fill('{{base64of:{alnum:19}x}}')}\n".encode()).decode()
+    (tmp_path / "a.py").write_text(f"x = '{npmrc}'\n")
+    (tmp_path / "b.yml").write_text(f"x: {npmrc}\n")
+    found = {finding["path"]: finding["rule_id"] for finding in _scan(tmp_path).findings}
+    assert found == {"a.py": "generic-password-bare", "b.yml": "npmrc-basic-auth"}

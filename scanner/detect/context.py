@@ -33,9 +33,11 @@ _QUOTES: Final = ('\\"', "\\'", "&quot;", "&#34;", "&#39;", '"', "'", "`")
 _LEFT: Final = re.compile(
     r"""(?P<name>[-$@:]{0,2}[A-Za-z0-9_][A-Za-z0-9_.$-]{0,80}+)
         (?P<close>(?:\\?['"`\])}*]|\[\]|&quot;|&\#3[49];){0,3})
-        (?P<type>,[ ](?:_|err|ok)(?=[ ]:?=)|[ \t]?:[ \t]?[A-Za-z][A-Za-z0-9_<>.\[\]?|]{0,24}(?=[ \t]{0,4}=)|[ \t]{1,4}(?:\[\])?(?:[Ss]tring|text|char|byte|str)(?:\[\])?(?=[ \t]*=))?
+        (?P<type>,[ ](?:_|err|ok)(?=[ ]:?=)|[ \t]?:[ \t]?[A-Za-z][A-Za-z0-9_<>.\[\]?|]{0,24}(?=[ \t]{0,4}=)
+            |[ \t]{1,4}(?:\[\])?(?:[Ss]tring|text|char|byte|str)(?:\[\])?(?=[ \t]*=))?
         (?P<gap>[ \t]*)
-        (?P<link>:=|=>|->|[=!]={1,2}|=|:|,(?:[ \t]{0,2}[A-Za-z]{2,8}[:=])?|\(|%3D|>|(?:['"][ \t]+)?(?:value|content)[ \t]?=|(?:eq|is|to|by)\b|)
+        (?P<link>:=|=>|->|[=!]={1,2}|=|:|,(?:[ \t]{0,2}[A-Za-z]{2,8}[:=])?|\(|%3D|>
+            |(?:['"][ \t]+)?(?:value|content)[ \t]?=|(?:eq|is|to|by)\b|)
         (?P<space>[ \t]*)
         (?P<call>(?:new[ ])?[A-Za-z][A-Za-z0-9_.:]*\(|\[\]byte[({]|@|\[|(?:[Ss]tring|[Bb]asic|[Bb]earer)[ ]|)
         (?P<prefix>[A-Za-z@$]{0,2})\Z""",
@@ -63,7 +65,8 @@ def read_context(line: bytes, start: int, end: int) -> Context:
     words = tuple(words_of(name))
     call = found["call"].rstrip("( ").lower()
     spaced = bool(found["gap"] or found["space"])
-    return Context(name, words, link, spaced, call, quote, value, bare[: found.start()], bare[found.end("name") :], after.removeprefix(quote))
+    before, between = bare[: found.start()], bare[found.end("name") :]
+    return Context(name, words, link, spaced, call, quote, value, before, between, after.removeprefix(quote))
 
 
 def _joined(text: str) -> re.Match[str] | None:

@@ -19,12 +19,19 @@ _DOTTED: Final = re.compile(r"[A-Za-z_][\w-]*(?:(?:\.|::|->|/)[A-Za-z_][\w-]*)+"
 _PHRASE: Final = re.compile(r"[A-Za-z]+(?:[_-][A-Za-z]+)+\d{0,3}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _TEXTS: Final = re.compile(r"[^\s\"\\,:{}\[\]]+")
-_NUMBER: Final = re.compile(r"[-+]?\d*\.\d+|[<>=~^v]{0,2}\d+(?:\.\d+)+(?:[-+.]\w{1,12})*|[\w.-]+:\d+(?:\.\d+)+[\w.:-]*|\d{1,4}(?:[-:/]\d{1,4}){1,5}")
+_NUMBER: Final = re.compile(
+    r"[-+]?\d*\.\d+|[<>=~^v]{0,2}\d+(?:\.\d+)+(?:[-+.]\w{1,12})*|[\w.-]+:\d+(?:\.\d+)+[\w.:-]*|\d{1,4}(?:[-:/]\d{1,4}){1,5}"
+)
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,12}://|www\.|mailto:", re.IGNORECASE)
-_PATH: Final = re.compile(r"(?:[A-Za-z]:)?[~.]{0,2}[/\\][\w./\\-]*|[\w.-]+\.(?:pem|key|json|ya?ml|txt|crt|cer|p12|jks|conf|cfg|ini|html?|js|py|sh|xml)")
+_PATH: Final = re.compile(
+    r"(?:[A-Za-z]:)?[~.]{0,2}[/\\][\w./\\-]*"
+    r"|[\w.-]+\.(?:pem|key|json|ya?ml|txt|crt|cer|p12|jks|conf|cfg|ini|html?|js|py|sh|xml)"
+)
 _FORMAT: Final = re.compile(r"%[-+0-9.]*[sdvqxrf@]|\{[\w.:]{0,40}\}|\$\{?\w|#\{|<[%\w/]|\$\(|\{\{|%\w+%|@\{|\\\(")
 _COMMENT: Final = re.compile(r"\s*(?:#|//|/\*|\*|--|;|<!--|%|rem\b|::|'|\")", re.IGNORECASE)
-_COMMAND: Final = re.compile(r"(?:^|\s)(?:export|set|env|docker|curl|wget|kubectl|helm|mysql|psql|openssl|-[eDd]|-H|sudo|\$)(?:\s|$)", re.IGNORECASE)
+_COMMAND: Final = re.compile(
+    r"(?:^|\s)(?:export|set|env|docker|curl|wget|kubectl|helm|mysql|psql|openssl|-[eDd]|-H|sudo|\$)(?:\s|$)", re.IGNORECASE
+)
 _EXPECT: Final = re.compile(r"\b(?:assert\w*|expect\w*|should|equal\w*|eq|must|require)\b|[=!]=", re.IGNORECASE)
 
 
@@ -89,10 +96,11 @@ def _first(name: str) -> str:
 
 
 # The words that say most by themselves.
-_FREQUENT: Final = frozenset(
-    "id name file path url uri type field label text message title hash salt policy length key code header param placeholder error hint "
-    "confirmation verifier signature nonce ref store".split()
+_FREQUENT_WORDS: Final = (
+    "id name file path url uri type field label text message title hash salt policy length key code header param "
+    "placeholder error hint confirmation verifier signature nonce ref store"
 )
+_FREQUENT: Final = frozenset(_FREQUENT_WORDS.split())
 
 
 def _link(context: Context) -> Iterator[str]:
@@ -130,8 +138,12 @@ def _value(context: Context, shape: str) -> Iterator[str]:
         yield "value names a secret"
     if any(meaning(word) in ("thing", "deed") for word in own):
         yield "value names a thing"
-    if own & {"test", "example", "sample", "demo", "dummy", "fake", "mock", "foo", "bar", "baz", "hello", "world", "some", "your", "my"}:
+    if not own.isdisjoint(_TRIALS):
         yield "value of a trial"
+
+
+_TRIAL_WORDS: Final = "test example sample demo dummy fake mock foo bar baz hello world some your my"
+_TRIALS: Final = frozenset(_TRIAL_WORDS.split())
 
 
 def shape_of(value: str) -> str:

@@ -79,18 +79,34 @@ def _told(features: Iterable[str], total: float) -> str:
 
 
 # Words that stand where a value could: nothing, a type, a setting.
-_NO_VALUE: Final = frozenset(
-    "true false yes no on off null none nil undefined void string str text number integer int bool boolean object array any char varchar "
-    "bytes required optional unset empty default disabled enabled ascii utf8 base64 hex md5 sha1 sha256 sha512 plain plaintext bearer "
-    "basic".split()
+_NO_VALUE_WORDS: Final = (
+    "true false yes no on off null none nil undefined void string str text number integer int bool boolean object array "
+    "any char varchar bytes required optional unset empty default disabled enabled ascii utf8 base64 hex md5 sha1 sha256 "
+    "sha512 plain plaintext bearer basic"
 )
+_NO_VALUE: Final = frozenset(_NO_VALUE_WORDS.split())
 _REFERENCE: Final = re.compile(
     r"\$\{?[A-Za-z_]\w{0,80}\}?(?:[:/@*.-]{1,4}\$\{?[A-Za-z_]\w{0,80}\}?)*|.*%[A-Za-z_]\w{0,40}%.*|@?/dev/\w+|\$\(.*|`.*"
+)
+# Ids of AWS, public keys, certificates.
+_IDENTIFIER: Final = re.compile(
+    r"A(?:KIA|SIA|ROA|IDA|GPA|NPA)[A-Z0-9]{16,17}\Z|arn:aws|ssh-(?:rsa|ed25519) "
+    r"|-----BEGIN (?:PUBLIC|CERT|RSA PUB)|MII[BCDEFGH]\w{3}ANBgkqhkiG"
 )
 _PATH: Final = re.compile(r"(?:~|\.{0,2})(?:/[\w.-]+){2,}/?")
 # Bits of surprise a letter: random letters have more.
 _LIKE_WORDS: Final = 5.2
-_JOINING: Final = frozenset("the a an my your our new old some any this that no".split())
+_JOINING: Final = frozenset(["the", "a", "an", "my", "your", "our", "new", "old", "some", "any", "this", "that", "no"])
+
+
+_DENIALS: Final = (
+    (re.compile(r"(?s).*(.)\1{7}|.*(?:^|[^A-Za-z])[xX]{3,}\Z"), "it repeats the same character"),
+    (re.compile(r".*(?:\[\^|\\[swdbSWD][+*\])\]]|\{\d+,\d*\}|\[[a-z0-9]-[a-z0-9]|\(\?[:P<=!]|\[[A-Z]-Z)"), "it is a pattern"),
+    (re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d[\w:.+-]*)?"), "it is a time"),
+)
+# The name of a variable or a constant.
+_CONSTANT: Final = re.compile(r"[A-Z]{2,}(?:_[A-Z]{2,})+")
+_INTERPOLATED: Final = re.compile(r"\{[A-Za-z_][\w.]*(?:[\[(!:][^{}]*)?\}")
 
 
 def denial(context: Context) -> str:
@@ -100,17 +116,29 @@ def denial(context: Context) -> str:
         return "it is a word for no value or for a type"
     if _REFERENCE.fullmatch(value):
         return "it refers to a value that is kept elsewhere"
+    if _IDENTIFIER.match(value):
+        return "it is a name of something, or public"
+    if not {"public", "pub"}.isdisjoint(context.words):
+        return "what is public is no secret"
+    if context.words and family_of(context.words) == "other":
+        return "its name says nothing of a secret"
+    for expression, reason in _DENIALS:
+        if expression.match(value):
+            return reason
+    return _wordy(value)
+
+
+def _wordy(value: str) -> str:
+    """Return why a value in words is none, or nothing."""
     if not any(char.isdigit() for char in value):
         kinds = {"" if word in _JOINING else meaning(word) for word in words_of(value)}
         if "secret" in kinds and kinds <= {"secret", "whose", ""}:
             return "it only names what is wanted"
-    if context.words and family_of(context.words) == "other":
-        return "its name says nothing of a secret"
-    if _PATH.fullmatch(value) and surprise(value) < _LIKE_WORDS:
+    if surprise(value) >= _LIKE_WORDS:
+        return ""
+    if _PATH.fullmatch(value):
         return "it is a path"
-    if not {"public", "pub"}.isdisjoint(context.words):
-        return "what is public is no secret"
-    return ""
+    return "it is a variable's name" if _CONSTANT.fullmatch(value) else ""
 
 
 def denial_here(context: Context, kind: str) -> str:
@@ -122,6 +150,8 @@ def denial_here(context: Context, kind: str) -> str:
         return ""
     if not quote and not open_quote(context.before) and not is_comment(context.before):
         return "a bare word is an expression here"
+    if context.between[-1:] in ("f", "F", "$") and _INTERPOLATED.search(context.value):
+        return "it is put together of other values"
     if quote in ("'", '"') and open_quote(context.before + context.name + context.between) == quote:
         return "it stands between two strings"
     return ""

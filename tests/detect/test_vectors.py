@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from scanner.detect.engine import Detector
+from scanner.detect.placed import at_path
 from scanner.detect.prefilter import compile_ruleset
 from scanner.detect.rules import Rule, Vector, builtin_directory, load_rules, load_vectors, read_packs
 from scanner.detect.vectors import check_vectors, expand
@@ -45,7 +46,7 @@ def test_no_vector_holds_what_a_rule_finds_before_it_is_filled_in() -> None:
     found = [
         (vector.rule_id, match.value.rule.id)
         for vector in VECTORS
-        for match in _detector().find(vector.text.encode())
+        for match, _ in at_path(_detector().find(vector.text.encode()), vector.path.encode())
         if vector.positive and not match.value.rule.paths and match.value.confidence != "low"
     ]
     assert found == []
