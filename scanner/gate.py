@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from scanner.detect.decode import transcode
-from scanner.detect.engine import Detector, Match, Screening, resolve
+from scanner.detect.engine import Detector, Match, resolve
+from scanner.detect.screen import Screening
 from scanner.display import decode_path, decode_text, one_line, redact, shorten
 from scanner.model import (
     CONFIDENCES,
@@ -161,7 +162,6 @@ class _Run:
     def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
         self._source = source
         self._detector = detector
-        self.ruleset = detector.ruleset
         self._deadline = time.monotonic() + options.timeout_seconds if options.timeout_seconds else 0.0
         self._timeout_seconds = options.timeout_seconds
         self._counts_sealed = not options.secrets
@@ -173,7 +173,7 @@ class _Run:
 
     def read(self, seal: Seal | None) -> None:
         """Scan every blob, until the time limit if there is one."""
-        for blob in self._source.blobs(_Screen(self) if seal is None else None):
+        for blob in self._source.blobs(_Screen(self, self._detector) if seal is None else None):
             self._count(blob)
             if blob.data.startswith(_ARCHIVES) or blob.data.startswith(_TAR, _TAR_AT):
                 self._archives.append((blob.id, blob.place))
@@ -274,8 +274,8 @@ class _Run:
 class _Screen(Screening):
     """Which content a run need not see: what the detector has no interest in, and no archive."""
 
-    def __init__(self, run: _Run) -> None:
-        super().__init__(run.ruleset)
+    def __init__(self, run: _Run, detector: Detector) -> None:
+        super().__init__(detector)
         self.heads = (*self.heads, *((0, magic) for magic in _ARCHIVES), (_TAR_AT, _TAR))
         self.passed = run.pass_over
 

@@ -140,15 +140,18 @@ class Screen(Protocol):
     """Tells content with something to look at from the rest, for a source that can look at much of it at once.
 
     A candidate hangs on at most `near` bytes before its end, or on `far` within its line, and one behind. What it leads
-    to hangs on `margins[0][rule]` bytes before its end and `margins[1][rule]` behind. Besides, there is something to
-    look at in content with one of the `heads`, bytes at an offset, or a zero byte among its first `probe` bytes.
+    to hangs on `margins[0][rule]` bytes before its end and `margins[1][rule]` behind, where `margins[2][rule]` is set
+    those of its line alone. `memo` tells it by the rule, how far into these bytes the candidate ends, and the bytes.
+    Besides, there is something to look at in content with one of the `heads`, bytes at an offset, or a zero byte among
+    its first `probe` bytes.
     """
 
     near: int
     far: int
-    margins: "tuple[array[int], array[int]]"
+    margins: "tuple[array[int], array[int], bytes]"
     heads: tuple[tuple[int, bytes], ...]
     probe: int
+    memo: dict[tuple[int, int, bytes], Any]
 
     def search(self, text: bytes, anchors: Found, forms: Found) -> None:
         """Tell what is found in a text."""

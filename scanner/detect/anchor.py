@@ -119,6 +119,33 @@ def _has_newline(items: Sequence[tuple[Any, Any]]) -> bool:
     return False
 
 
+def stays_in_line(pattern: str) -> bool:
+    """Whether whatever a pattern matches and looks at is within one line, with the ends of the lines at both sides."""
+    items = parse(pattern)
+    return not _has_newline(items) and not _looks_further(items)
+
+
+def _looks_further(items: Sequence[tuple[Any, Any]]) -> bool:
+    """Whether any look-around sees more than the next byte, and the end of a line may be in it."""
+    for op, value in items:
+        if op in (c.ASSERT, c.ASSERT_NOT):
+            far = value[1].getwidth()[1] > 1
+            found = (far and _has_newline(value[1])) or _looks_further(value[1])
+        elif op is c.SUBPATTERN:
+            found = _looks_further(value[3])
+        elif op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+            found = _looks_further(value[2])
+        elif op is c.BRANCH:
+            found = any(_looks_further(branch) for branch in value[1])
+        elif op is c.ATOMIC_GROUP:
+            found = _looks_further(value)
+        else:
+            found = op is c.GROUPREF_EXISTS or (op is c.AT and value in (c.AT_BEGINNING_STRING, c.AT_END_STRING))
+        if found:
+            return True
+    return False
+
+
 def _skip_optional(items: list[tuple[Any, Any]]) -> tuple[list[tuple[Any, Any]], int]:
     """Drop an optional beginning and return its greatest length: it does not change where a hit ends."""
     skipped = 0

@@ -66,7 +66,9 @@ class Packs:
             again = {entry: name for name in bad if (entry := _find(pack, name, _KINDS[kind])) >= 0}
             skip = self._elsewhere(pack, again)
             order = pack.walk(_KINDS[kind], skip)
-            reader = Reader(pack, order, screen.near, screen.far, screen.margins, screen.heads, screen.probe, skip)
+            reader = Reader(
+                pack, order, screen.near, screen.far, screen.margins, screen.heads, screen.probe, screen.memo, skip
+            )
             while (text := reader.fill()) is not None:
                 screen.search(text, reader.anchors, reader.forms)
                 while (found := reader.settle()) is not None:

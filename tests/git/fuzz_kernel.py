@@ -67,7 +67,9 @@ def _read(source: random.Random, pack: Pack, kind: int) -> None:
     if source.random() < 0.1:
         order = array("i", (source.randrange(pack.count) for _ in range(5)))
     margins = array("I", (source.randint(0, 9) for _ in range(3)))
-    reader = Reader(pack, order, source.randint(0, 30), source.randint(30, 60), (margins, margins), ((3, b"l"),), 9, skip)
+    limits = margins, margins, bytes(source.randrange(2) for _ in range(3))
+    memo = {(1, 0, b""): (), (1, 2, b"l\n"): ()}
+    reader = Reader(pack, order, source.randint(0, 30), source.randint(30, 60), limits, ((3, b"l"),), 9, memo, skip)
     while (text := reader.fill()) is not None:
         for _ in range(source.randint(0, 9)):
             reader.anchors(source.randint(0, 4), 0, source.randrange(len(text) + 9), 0, None)

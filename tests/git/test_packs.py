@@ -171,7 +171,7 @@ def objects(repo, environ, max_bytes=LARGE):
 class Everything:
     """A screen for which there is something in all that is not empty."""
 
-    near, far, margins, heads, probe = 20, 40, (array("I"), array("I")), ((0, b""),), 0
+    near, far, margins, heads, probe, memo = 20, 40, (array("I"), array("I"), b""), ((0, b""),), 0, {}
 
     def search(self, text, anchors, forms):
         for end in range(1, len(text) + 1, 97):
