@@ -46,6 +46,24 @@ class KernelHook(BuildHookInterface):
         shutil.rmtree(getattr(self, "_folder", ""), ignore_errors=True)
 
 
+def _has_libdeflate(folder: str) -> bool:
+    """Whether a compiler finds libdeflate, which inflates in half the time."""
+    from setuptools import Distribution, Extension
+    from setuptools.command.build_ext import build_ext
+
+    source = os.path.join(folder, "probe.c")
+    with open(source, "w", encoding="ascii") as stream:
+        stream.write("#include <libdeflate.h>\nvoid *PyInit_probe(void) { return libdeflate_alloc_decompressor(); }\n")
+    command = build_ext(Distribution({"ext_modules": [Extension("probe", [source], libraries=["deflate"])]}))
+    command.build_lib, command.build_temp = folder, os.path.join(folder, "temp")
+    command.ensure_finalized()
+    try:
+        command.run()
+    except (Exception, SystemExit):
+        return False
+    return True
+
+
 def _compile(root: str, folder: str) -> list[str]:
     """Translate and compile the kernel's sources into the folder; return the extensions' paths."""
     from Cython.Build import cythonize
@@ -60,11 +78,13 @@ def _compile(root: str, folder: str) -> list[str]:
     for name in sources:
         shutil.copy(os.path.join(root, *_PACKAGE, name), os.path.join(folder, *_PACKAGE))
     windows = sys.platform == "win32"
+    fast = ["deflate"] if _has_libdeflate(folder) else []
     extensions = [
         Extension(
             ".".join([*_PACKAGE, name.removesuffix(".pyx")]),
             [os.path.join(*_PACKAGE, name)],
-            libraries=["zlib" if windows else "z"],
+            libraries=["zlib" if windows else "z", *fast],
+            define_macros=[("SEALGATE_LIBDEFLATE", "1")] if fast else [],
             extra_compile_args=[] if windows else ["-O2", "-g0"],
         )
         for name in sources

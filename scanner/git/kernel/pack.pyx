@@ -16,6 +16,8 @@ from libc.string cimport memcmp, memcpy
 
 import array
 
+from scanner.git.kernel.inflate cimport Inflater
+
 # A pack of more entries than this is git's to read; numbers of entries are 32 bits wide here.
 cdef size_t _MOST_ENTRIES = 1 << 30
 cdef int32_t _NO_BASE = -1
@@ -97,16 +99,12 @@ cdef class Pack:
             if i and self._entries[i].offset == self._entries[i - 1].offset:
                 raise ValueError("two objects at one place")
             self._numbers[self._entries[i].name] = <int32_t>i
-        if inflateInit(&self._stream) != Z_OK:
-            raise MemoryError
-        self._ready = True
+        self._inflater = Inflater()
         for i in range(count):
             self._read_header(&self._entries[i])
         self._tell_kinds()
 
     def __dealloc__(self):
-        if self._ready:
-            inflateEnd(&self._stream)
         free(self._entries)
         free(self._numbers)
         free(self._scratch)
@@ -389,22 +387,11 @@ cdef class Pack:
 
     cdef int _inflate(self, size_t number, uint8_t *out, size_t size) except -1:
         """Inflate an entry's data, of exactly this size."""
-        cdef Entry *entry = &self._entries[number]
+        cdef uint64_t start = self._entries[number].start
         cdef uint64_t stop = self._entries[number + 1].offset if number + 1 < self.count else self._end
-        cdef uint8_t nothing
-        cdef uint64_t room
-        if entry.start >= stop:
+        if start >= stop:
             raise ValueError("an entry without data")
-        room = stop - entry.start
-        if inflateReset(&self._stream) != Z_OK:
-            raise ValueError("zlib cannot start")
-        self._stream.next_in = <uint8_t *>self._data + entry.start
-        self._stream.avail_in = <unsigned int>(room if room < 0x7fffffff else 0x7fffffff)
-        self._stream.next_out = out if size else &nothing
-        self._stream.avail_out = <unsigned int>size
-        if inflate(&self._stream, Z_FINISH) != Z_STREAM_END or self._stream.avail_out:
-            raise ValueError("data that cannot be inflated")
-        return 0
+        return self._inflater.run(self._data + start, stop - start, out, size)
 
     def read(self, size_t number):
         """Return the content of an entry that is no delta."""
