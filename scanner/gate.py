@@ -33,7 +33,7 @@ from scanner.paths import glob_matches
 from scanner.seal.seal import Seal
 from scanner.sighting import Seen, Sighting, from_plain, to_plain
 from scanner.triage import Mark, Triage, find_mark, fingerprint
-from scanner.workers import MOST_TICKETS, Done, Lost, Tickets, Workers
+from scanner.workers import MOST_TICKETS, Done, Lost, Tally, Tickets, Workers
 
 if TYPE_CHECKING:
     from scanner.sources.history import HistorySource
@@ -198,30 +198,43 @@ class _Run:
         """Scan every blob, until the time limit if there is one."""
         history = cast("HistorySource", self._source) if self._source.extent == "history" else None
         jobs = _jobs(history, self._jobs) if history is not None else 1
-        if history is None or jobs == 1:
-            self._read(self._source.blobs(_Screen(self) if seal is None else None), seal)
+        parts = history.divide(min(MOST_TICKETS, _PARTS_EACH * jobs)) if history is not None and jobs > 1 else 0
+        if history is not None and parts > 1:
+            self._read_divided(history, jobs, parts)
         else:
-            self._read_divided(history, jobs)
+            self._read(self._source.blobs(_Screen(self) if seal is None else None), seal)
 
-    def _read_divided(self, history: "HistorySource", jobs: int) -> None:
+    def _read_divided(self, history: "HistorySource", jobs: int, parts: int) -> None:
         """Share the reading of the packs with other processes; the rest is read here, before and after."""
         screen = _Screen(self)
-        tickets = Tickets(history.divide(min(MOST_TICKETS, _PARTS_EACH * jobs)))
-        with Workers(lambda _: self._work(history, tickets, screen)) as workers:
-            while jobs > 1 and workers.start(None):
+        tickets = Tickets(parts)
+        progress = self._progress
+        tally = Tally(jobs, progress) if progress else None
+        with Workers(lambda number: self._work(number, history, tickets, screen, tally)) as workers:
+            while jobs > 1 and workers.start(jobs - 1):
                 jobs -= 1
-            self._read(chain(history.opening(screen), _parts(history, tickets, screen)))
+            self._progress = tally.of(0) if tally else None
+            self._read(chain(history.opening(screen), self._parts(history, tickets, screen)))
             for result in workers.results():
                 self._take(history, result)
+        self._progress = progress
         tickets.close()
-        if not self._over:
+        if not self._is_over():
             self._read(history.rest())
 
-    def _work(self, history: "HistorySource", tickets: Tickets, screen: Screen) -> tuple[Any, ...]:
+    def _parts(self, history: "HistorySource", tickets: Tickets, screen: Screen) -> Iterator[Blob]:
+        for number in tickets:
+            yield from history.part(number, screen)
+            if self._is_over():
+                return
+
+    def _work(
+        self, number: int, history: "HistorySource", tickets: Tickets, screen: Screen, tally: Tally | None
+    ) -> tuple[Any, ...]:
         """Scan parts as long as there are any, in a process of its own; return what was found, as plain values."""
-        self._progress = None
+        self._progress = tally.of(number) if tally else None
         with self._detector.expressions.watched():
-            self._read(_parts(history, tickets, screen))
+            self._read(self._parts(history, tickets, screen))
         gaps = [[tuple(gap) for gap in gaps] for gaps in (self.gaps, history.gaps, self._detector.gaps)]
         blobs = [blob for blob, _ in self._archives]
         return to_plain(self._seen, self._detector.ruleset), (self.blobs, self.bytes), blobs, history.left, gaps
@@ -276,10 +289,6 @@ class _Run:
         self.bytes += len(blob.data)
         if (self.blobs + self.files) % _PROGRESS_EVERY == 0 and self._progress:
             self._progress(self.blobs + self.files, self.bytes)
-
-    @property
-    def _over(self) -> bool:
-        return any(gap.kind == "timeout" for gap in self.gaps)
 
     def _is_over(self) -> bool:
         if not self._deadline or time.monotonic() <= self._deadline:
@@ -350,11 +359,6 @@ def _jobs(history: "HistorySource", wanted: int) -> int:
     from scanner.cores import cores
 
     return cores() if history.packed_bytes() >= _WORTH_SHARING else 1
-
-
-def _parts(history: "HistorySource", tickets: Tickets, screen: Screen) -> Iterator[Blob]:
-    for number in tickets:
-        yield from history.part(number, screen)
 
 
 class _Screen(Screening):
