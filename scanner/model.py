@@ -290,7 +290,8 @@ class Finding(NamedTuple):
     `excerpt` is the source line with every known secret in it redacted, cut to a readable length.
     `first` is where this secret first stood at this path; `provenance` belongs to the version that
     `location` and `blob` speak of (the one at HEAD if it is still there). `remedy` is what mends this very
-    finding, a command mostly; where it is empty, the rule's help is all there is to say.
+    finding, a command mostly; where it is empty, the rule's help is all there is to say. `line_hash` is what GitHub
+    recognises the line by (`scanner.linehash`), where somebody asked for it.
     """
 
     rule: RuleInfo
@@ -309,6 +310,7 @@ class Finding(NamedTuple):
     decoded_from: tuple[str, ...] = ()
     suppression: Suppression | None = None
     remedy: str = ""
+    line_hash: str = ""
 
 
 class Stats(NamedTuple):

@@ -18,7 +18,7 @@ from scanner.detect.rules import PackFile, builtin_directory, read_packs
 from scanner.errors import ConfigError, ReportError
 from scanner.gate import Outcome, Progress, ScanOptions, conclude, look
 from scanner.model import ScanResult, Source
-from scanner.reports import REPORTS
+from scanner.reports import LINE_HASHES, REPORTS
 from scanner.reports.options import ReportOptions
 from scanner.triage import BaselineEntry, Triage
 
@@ -278,6 +278,11 @@ def run_scan(
     result = conclude(outcome, triage, scan_options, digest, started)
     if recall:
         result = result._replace(notices=(*result.notices, *recall.notices))
+    formats = {report.partition("=")[0] for report in getattr(options, "report", None) or ()}
+    if target.repository is not None and formats & LINE_HASHES:
+        from scanner.linehash import with_line_hashes
+
+        result = with_line_hashes(result, target.repository)
     return Run(result, triage, settings, target)
 
 
