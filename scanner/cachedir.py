@@ -44,9 +44,12 @@ _READ_FLAGS: Final = (
 
 
 class CacheFolder:
-    """The files of one folder, under one key; `notices` says for people why one was not used."""
+    """The files of one folder, under one key or without any; `notices` says for people why one was not used.
 
-    def __init__(self, path: str, key: bytes = b"", worktree: str | None = None) -> None:
+    An empty key is none that can be used: a pipeline gives it to whom it does not trust with the real one.
+    """
+
+    def __init__(self, path: str, key: bytes | None = None, worktree: str | None = None) -> None:
         self.notices: list[str] = []
         self._path = path
         self._key = key
@@ -99,6 +102,8 @@ class CacheFolder:
         self._tidy(name)
 
     def _prepare(self, worktree: str | None) -> bool:
+        if self._key == b"":
+            return self._tell(f"{KEY_VARIABLE} is empty")
         try:
             os.makedirs(self._path, mode=0o700, exist_ok=True)
             status = os.stat(self._path)
@@ -138,27 +143,26 @@ class CacheFolder:
 
     def _tidy(self, written: str) -> None:
         """Remove what is too much, the oldest first, and what a run that died left behind; nothing but files of ours."""
-        found: dict[str, list[tuple[float, int, str]]] = {kind: [] for kind in KINDS}
+        found: list[tuple[bool, float, int, str]] = []
         now = time.time()
         try:
             with os.scandir(self._path) as entries:
                 for entry in entries:
                     own, leftover = _NAME.fullmatch(entry.name), _TEMPORARY.fullmatch(entry.name)
-                    if own or leftover:
-                        status = entry.stat(follow_symlinks=False)
-                        if own:
-                            found[entry.name.partition("-")[0]].append((status.st_mtime, status.st_size, entry.name))
-                        elif now - status.st_mtime > _ABANDONED_SECONDS:
-                            _remove(entry.path)
+                    status = entry.stat(follow_symlinks=False) if own or leftover else None
+                    if status and own:
+                        found.append((entry.name == written, status.st_mtime, status.st_size, entry.name))
+                    elif status and now - status.st_mtime > _ABANDONED_SECONDS:
+                        _remove(entry.path)
         except OSError:
             return
-        room = MAX_FOLDER_BYTES
-        for kind, most in KINDS.items():
-            newest = sorted(found[kind], key=lambda item: (item[2] == written, *item), reverse=True)
-            for number, (_, size, name) in enumerate(newest):
-                room -= size
-                if number >= most or room < 0:
-                    _remove(os.path.join(self._path, name))
+        room, left = MAX_FOLDER_BYTES, dict(KINDS)
+        for _, _, size, name in sorted(found, reverse=True):
+            kind = name.partition("-")[0]
+            room -= size
+            left[kind] -= 1
+            if room < 0 or left[kind] < 0:
+                _remove(os.path.join(self._path, name))
 
 
 def open_cache(path: str, environ: Mapping[str, str], worktree: str | None = None) -> CacheFolder:
@@ -166,7 +170,9 @@ def open_cache(path: str, environ: Mapping[str, str], worktree: str | None = Non
 
     Raises `ConfigError` for a key that could be guessed.
     """
-    key = environ.get(KEY_VARIABLE, "").encode("utf-8", "surrogateescape")
+    if KEY_VARIABLE not in environ:
+        return CacheFolder(path, None, worktree)
+    key = environ[KEY_VARIABLE].encode("utf-8", "surrogateescape")
     if 0 < len(key) < _LEAST_KEY:
         raise ConfigError(f"{KEY_VARIABLE} is too short for a key", f"at least {_LEAST_KEY} characters, made at random")
     return CacheFolder(path, key, worktree)

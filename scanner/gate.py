@@ -8,7 +8,8 @@ where they stand, and only then do path conditions of rules and the choice betwe
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from scanner.detect.decode import transcode
 from scanner.detect.engine import Detector, Match, resolve
@@ -24,13 +25,20 @@ from scanner.model import (
     Place,
     Provenance,
     ScanResult,
+    Screen,
     Source,
     Span,
     Stats,
 )
 from scanner.paths import glob_matches
 from scanner.seal.seal import Seal
+from scanner.sighting import Seen, Sighting, from_plain, to_plain
 from scanner.triage import Mark, Triage, find_mark, fingerprint
+from scanner.workers import MOST_TICKETS, Done, Lost, Tally, Tickets, Workers
+
+if TYPE_CHECKING:
+    from scanner.sources.history import HistorySource
+    from scanner.verdicts import Ledger
 
 Progress = Callable[[int, int], None]
 _PROGRESS_EVERY: Final = 64
@@ -45,6 +53,9 @@ _ARCHIVES: Final = (
     b"7z\xbc\xaf\x27\x1c",
     b"Rar!\x1a\x07",
 )
+# Packed bytes of blobs for which another process pays, and into how many parts they are cut for each process.
+_WORTH_SHARING: Final = 4 << 20
+_PARTS_EACH: Final = 12
 _TAR: Final = b"ustar"
 _TAR_AT: Final = 257
 _UNKNOWN: Final = Provenance("unreachable")
@@ -55,6 +66,7 @@ class ScanOptions(NamedTuple):
     """How to run: everything but what to scan.
 
     `whole` says that the source covers all there is, `secrets` whether secrets are looked for in it.
+    `jobs` is how many processes may read a history, 0 for as many as there are cores.
     """
 
     target: str
@@ -63,68 +75,82 @@ class ScanOptions(NamedTuple):
     timeout_seconds: float
     whole: bool
     secrets: bool = True
+    jobs: int = 1
 
 
-class _Sighting(NamedTuple):
-    """A match in one blob, with what only the blob's content could tell."""
+class Counts(NamedTuple):
+    """How much was read: blobs and their bytes, files on disk, commits."""
 
-    match: Match
-    fingerprint: str
-    mark: Mark | None
+    blobs: int
+    bytes: int
+    files: int
+    commits: int
 
 
-class _Seen(NamedTuple):
-    """What was found in one blob: all matches, in order, and those of them that count."""
+class Outcome(NamedTuple):
+    """What a scan saw: findings in a stable order, the marks that speak of each (by fingerprint and path), what was missed.
 
-    blob: str | None
-    place: Place | None
-    matches: Sequence[Match]
-    sightings: Sequence[_Sighting]
+    `notices` are remarks for people.
+    """
+
+    findings: Sequence[Finding]
+    marks: Mapping[tuple[str, bytes], Sequence[Mark]]
+    gaps: tuple[Gap, ...]
+    counts: Counts
+    notices: tuple[str, ...]
 
 
 class _Occurrence(NamedTuple):
     """A sighting at one of its blob's places."""
 
-    sighting: _Sighting
-    seen: _Seen
+    sighting: Sighting
+    seen: Seen
     provenance: Provenance
 
 
-def scan(
+def look(
     source: Source,
     detector: Detector,
-    triage: Triage,
     options: ScanOptions,
     *,
     progress: Progress | None = None,
     seal: Seal | None = None,
-) -> ScanResult:
-    """Scan everything a source yields and return findings, gaps and counts.
+    ledger: "Ledger | None" = None,
+) -> Outcome:
+    """Scan everything a source yields and return what there is, open or not.
 
     `seal` is the SOPS half, over the same source or one of its own; without `options.secrets` it is all there is.
+    The ledger, if the source has one, learns of the blobs that were read.
     """
-    started = time.monotonic()
-    run = _Run(source, detector, options, progress)
+    run = _Run(source, detector, options, progress, ledger)
     with detector.expressions.watched():
         if options.secrets:
             run.read(seal if seal is not None and seal.source is source else None)
+            run.close()
         if seal is not None and (seal.source is not source or not options.secrets):
             run.read_sealed(seal)
         findings, marks = run.findings()
         if seal is not None:
             _add_sealed(seal, findings, marks)
     findings.sort(key=lambda f: (f.path, f.location, f.rule.id, f.fingerprint))
-    decided = tuple(f._replace(suppression=triage.decide(f, marks.get((f.fingerprint, f.path), ()))) for f in findings)
-    gaps = _gaps(source, detector, run, seal)
-    whole = options.whole and not any(gap.kind == "timeout" for gap in gaps)
+    counts = Counts(run.blobs, run.bytes, run.files, source.commits)
+    return Outcome(findings, marks, _gaps(source, detector, run, seal), counts, tuple(seal.notices()) if seal else ())
+
+
+def conclude(outcome: Outcome, triage: Triage, options: ScanOptions, ruleset: str, started: float) -> ScanResult:
+    """Return the result: which of the findings are open, as of today."""
+    marks = outcome.marks
+    decided = (f._replace(suppression=triage.decide(f, marks.get((f.fingerprint, f.path), ()))) for f in outcome.findings)
+    findings = tuple(decided)
+    whole = options.whole and not any(gap.kind == "timeout" for gap in outcome.gaps)
     return ScanResult(
         target=options.target,
-        findings=decided,
-        gaps=gaps,
+        findings=findings,
+        gaps=outcome.gaps,
         allowed_gaps=options.allowed_gaps,
-        stats=Stats(run.blobs, run.bytes, run.files, source.commits, time.monotonic() - started),
-        notices=(*(seal.notices() if seal else ()), *triage.notices(whole=whole)),
-        ruleset=detector.ruleset.digest,
+        stats=Stats(*outcome.counts, time.monotonic() - started),
+        notices=(*outcome.notices, *triage.notices(whole=whole)),
+        ruleset=ruleset,
         fail_on=options.fail_on,
     )
 
@@ -159,22 +185,91 @@ _BY_CONTENT: Final = frozenset({"sops-uncovered", "sops-clear-secret", "sops-pri
 class _Run:
     """The state of one pass over a source."""
 
-    def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        detector: Detector,
+        options: ScanOptions,
+        progress: Progress | None,
+        ledger: "Ledger | None",
+    ) -> None:
+        self._ledger = ledger
         self._source = source
         self._detector = detector
         self._deadline = time.monotonic() + options.timeout_seconds if options.timeout_seconds else 0.0
         self._timeout_seconds = options.timeout_seconds
         self._counts_sealed = not options.secrets
         self._progress = progress
+        self._jobs = options.jobs
         self._archives: list[tuple[str | None, Place | None]] = []
-        self._seen: list[_Seen] = []
+        self._seen: list[Seen] = []
         self.gaps: list[Gap] = []
         self.blobs = self.bytes = self.files = 0
 
     def read(self, seal: Seal | None) -> None:
         """Scan every blob, until the time limit if there is one."""
-        for blob in self._source.blobs(_Screen(self, self._detector) if seal is None else None):
+        history = cast("HistorySource", self._source) if self._source.extent == "history" else None
+        jobs = _jobs(history, self._jobs) if history is not None else 1
+        parts = history.divide(min(MOST_TICKETS, _PARTS_EACH * jobs)) if history is not None and jobs > 1 else 0
+        if history is not None and parts > 1:
+            self._read_divided(history, jobs, parts)
+        else:
+            self._read(self._source.blobs(_Screen(self, self._detector) if seal is None else None), seal)
+
+    def _read_divided(self, history: "HistorySource", jobs: int, parts: int) -> None:
+        """Share the reading of the packs with other processes; the rest is read here, before and after."""
+        screen = _Screen(self, self._detector)
+        tickets = Tickets(parts)
+        progress = self._progress
+        tally = Tally(jobs, progress) if progress else None
+        with Workers(lambda number: self._work(number, history, tickets, screen, tally)) as workers:
+            while jobs > 1 and workers.start(jobs - 1):
+                jobs -= 1
+            self._progress = tally.of(0) if tally else None
+            self._read(chain(history.opening(screen), self._parts(history, tickets, screen)))
+            for result in workers.results():
+                self._take(history, result)
+        self._progress = progress
+        tickets.close()
+        if not self._is_over():
+            self._read(history.rest())
+
+    def _parts(self, history: "HistorySource", tickets: Tickets, screen: Screen) -> Iterator[Blob]:
+        for number in tickets:
+            yield from history.part(number, screen)
+            if self._is_over():
+                return
+
+    def _work(
+        self, number: int, history: "HistorySource", tickets: Tickets, screen: Screen, tally: Tally | None
+    ) -> tuple[Any, ...]:
+        """Scan parts as long as there are any, in a process of its own; return what was found, as plain values."""
+        self._progress = tally.of(number) if tally else None
+        with self._detector.expressions.watched():
+            self._read(self._parts(history, tickets, screen))
+        gaps = [[tuple(gap) for gap in gaps] for gaps in (self.gaps, history.gaps, self._detector.gaps)]
+        blobs = [blob for blob, _ in self._archives]
+        return to_plain(self._seen, self._detector.ruleset), (self.blobs, self.bytes), blobs, history.left, gaps
+
+    def _take(self, history: "HistorySource", result: Done | Lost) -> None:
+        """Add what another process found."""
+        if isinstance(result, Lost):
+            self.gaps.append(Gap("worker", "a part of the history's content", result.reason))
+            return
+        seen, (blobs, size), archives, left, gaps = result.value
+        self._seen += from_plain(seen, self._detector.ruleset)
+        self.blobs += blobs
+        self.bytes += size
+        self._archives += [(blob, None) for blob in archives]
+        history.left += left
+        for ours, theirs in zip((self.gaps, history.gaps, self._detector.gaps), gaps, strict=True):
+            ours += [gap for plain in theirs if (gap := Gap(*plain)) not in ours]
+
+    def _read(self, blobs: Iterable[Blob], seal: Seal | None = None) -> None:
+        for blob in blobs:
             self._count(blob)
+            if self._ledger is not None and blob.id is not None and blob.place is None:
+                self._ledger.saw_one(blob.id, len(blob.data))
             if blob.data.startswith(_ARCHIVES) or blob.data.startswith(_TAR, _TAR_AT):
                 self._archives.append((blob.id, blob.place))
             self._scan(blob)
@@ -182,6 +277,13 @@ class _Run:
                 seal.check(blob)
             if self._is_over():
                 break
+
+    def close(self) -> None:
+        """Tell the ledger in what something was found; nothing is known to be clean by a run that gave up anywhere."""
+        if self._ledger is not None:
+            found = {seen.blob for seen in self._seen} | {blob for blob, _ in self._archives}
+            complete = not self.gaps and not self._detector.gaps
+            self._ledger.close([blob for blob in found if blob is not None], complete=complete)
 
     def read_sealed(self, seal: Seal) -> None:
         """Check the files of the state that the SOPS half is about; they are counted where nothing else is scanned."""
@@ -228,12 +330,12 @@ class _Run:
             return
         old = {_identity(match) for data in self._source.previous(blob) for match in self._detector.find(data, path)}
         sightings = [
-            _Sighting(match, identity, self._mark(blob.data, match))
+            Sighting(match, identity, self._mark(blob.data, match))
             for match in matches
             if (identity := _identity(match)) not in old
         ]
         if sightings:
-            self._seen.append(_Seen(blob.id, blob.place, matches, sightings))
+            self._seen.append(Seen(blob.id, blob.place, matches, sightings))
 
     def _mark(self, data: bytes, match: Match) -> Mark | None:
         return find_mark(transcode(data)[0] if match.reading else data, *match.span)
@@ -256,7 +358,7 @@ class _Run:
                 marks[value, path] = list(dict.fromkeys(o.sighting.mark for o in considered if o.sighting.mark))
         return findings, marks
 
-    def _placed(self) -> Iterator[tuple[_Seen, Place]]:
+    def _placed(self) -> Iterator[tuple[Seen, Place]]:
         origins = [*((seen.blob, seen.place) for seen in self._seen), *self._archives]
         traced = self._source.trace([blob for blob, place in origins if place is None and blob is not None])
         for seen in self._seen:
@@ -269,6 +371,15 @@ class _Run:
         versions = Counter(found.path for blob, place in self._archives for found in _places(blob, place, traced))
         for path, count in sorted(versions.items()):
             self.gaps.append(Gap("archive", decode_path(path), "read as it is, its members not looked into", count))
+
+
+def _jobs(history: "HistorySource", wanted: int) -> int:
+    """Return how many processes are to read this history; for a small one a second one does not pay by itself."""
+    if wanted:
+        return wanted
+    from scanner.cores import cores
+
+    return cores() if history.packed_bytes() >= _WORTH_SHARING else 1
 
 
 class _Screen(Screening):
@@ -315,7 +426,7 @@ def _identity(match: Match) -> str:
     return fingerprint("secret", match.value.secret.reveal())
 
 
-def _at(sightings: Sequence[_Sighting], path: bytes) -> Iterator[_Sighting]:
+def _at(sightings: Sequence[Sighting], path: bytes) -> Iterator[Sighting]:
     """Yield the sightings that count at this path: rules for other paths left out, then overlaps resolved."""
     fit = {id(s.match): s for s in sightings if not s.match.value.rule.paths or glob_matches(s.match.value.rule.paths, path)}
     for match in resolve([sighting.match for sighting in fit.values()]):

@@ -120,7 +120,7 @@ print([(len(data), share) for (data, share), in results])
     assert run(program) == "[(50000000, 50000000), (0, 0), (20000000, 20000000)]"
 
 
-@pytest.mark.parametrize("number", ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGINT", "SIGALRM"])
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGALRM"])
 def test_a_killed_worker_is_lost_and_the_others_are_not(number):
     program = f"""
 signal.signal(signal.SIGALRM, lambda *_: None)
@@ -133,6 +133,18 @@ print(run(work, range(3)))
     hint = ", as happens where memory runs out" if number == "SIGKILL" else ""
     lost = f"Lost(reason='a worker process was ended by {number}{hint}')"
     assert run(program) == f"[Done(value=0), {lost}, Done(value=2)]"
+
+
+def test_a_worker_that_was_interrupted_interrupts_all():
+    program = """
+def work(share):
+    os.kill(os.getpid(), signal.SIGINT)
+try:
+    print(run(work, [1]))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    assert run(program) == "interrupted"
 
 
 def test_a_worker_that_is_killed_while_it_sends_is_lost():
@@ -292,6 +304,28 @@ def test_where_children_are_not_waited_for():
     assert "ended before it was done" in run(program + "print(run(lambda share: os._exit(0), [1]))")
     # Leaving the block with ended workers.
     assert run(program + "with Workers(len) as all_:\n    all_.start(())\n    time.sleep(0.3)\nprint('left')") == "left"
+
+
+def test_counts_of_all_are_told_by_one():
+    program = """
+from scanner.workers import Tally
+told = []
+tally = Tally(3, lambda *counts: told.append(counts))
+run(lambda number: tally.of(number)(number, 100 * number), [1, 2])
+tally.of(0)(10, 1000)
+print(told)
+"""
+    assert run(program) == "[(13, 1300)]"
+
+
+def test_tickets_are_taken_once():
+    program = """
+from scanner.workers import MOST_TICKETS, Tickets
+tickets = Tickets(MOST_TICKETS)
+taken = [number for result in run(lambda _: list(tickets), range(4)) for number in result.value]
+print(sorted([*taken, *tickets]) == list(range(MOST_TICKETS)), list(Tickets(0)))
+"""
+    assert run(program) == "True []"
 
 
 def test_there_is_no_worker_beside_another_thread():

@@ -43,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="how a history is read: from the packs where that is possible (auto), else by git; both find the same",
     )
+    what.add_argument("--cache", metavar="DIR", help="keep there what was found clean, and read only what is new: docs/cache.md")
     add_common_options(parser)
     parser.add_argument(
         "--vault-check",
@@ -72,6 +73,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         "--allow-gap", action="append", metavar="KIND", help=f"repeatable; accept a gap, still reported: {', '.join(GAP_KINDS)}"
     )
     how.add_argument("--timeout", metavar="S", help="stop after this time; the run is then incomplete")
+    how.add_argument("--jobs", metavar="N", help="so many processes read a history (default: as many as there are cores)")
     how.add_argument("--show-secrets", action="store_true", help="print raw values; the report is then a secret itself")
     how.add_argument("--quiet", action="store_true", help="print nothing where there is nothing to say")
     how.add_argument("--verbose", action="store_true", help="print suppressed findings and more detail")

@@ -11,11 +11,12 @@ import mmap
 import os
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.git.repo import Repository
-from scanner.model import Known, Screen
+from scanner.model import Known, Ledger, Screen
 
 if TYPE_CHECKING:
     from scanner.git.kernel.pack import Copies, Pack
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 LARGE: Final = 4 * 1024 * 1024
 _KINDS: Final = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 _UNKNOWN: Final = 0
+_V2: Final = b"\xfftOc"
 _FANOUT_BYTES: Final = 256 * 4
 _LARGE_OFFSET: Final = 1 << 31
 _MAX_ALTERNATES: Final = 50
+_Found = Generator[tuple[str, bytes, Known], None, bool]
 
 
 class Packs:
@@ -36,6 +39,8 @@ class Packs:
 
     def __init__(self, packs: "list[Pack]", loose: set[bytes]) -> None:
         self._packs = packs
+        # For each pack: which blobs need not be read, and a place for the sizes of the others.
+        self._kept: list[tuple[bytearray, memoryview[int]]] = []
         odd: set[bytes] = set()
         self.known = set(loose)
         for pack in packs:
@@ -59,35 +64,67 @@ class Packs:
         `take` is handed the reader after each text: it has all contents, and the number of those that were not yielded.
         Where it says False the reading ends. The objects that have to be left to git are `failed`.
         """
-        from scanner.git.kernel.reader import Reader
-
         bad: list[bytes] = []
-        for pack in self._packs:
+        for number, pack in enumerate(self._packs):
             again = {entry: name for name in bad if (entry := _find(pack, name, _KINDS[kind])) >= 0}
-            skip = self._elsewhere(pack, again)
-            order = pack.walk(_KINDS[kind], skip)
-            reader = Reader(
-                pack, order, screen.near, screen.far, screen.margins, screen.heads, screen.probe, screen.memo, skip
-            )
-            while (text := reader.fill()) is not None:
-                screen.search(text, reader.anchors, reader.forms)
-                while (found := reader.settle()) is not None:
-                    yield found[0].hex(), found[1].data, found[1]
-                if not take(reader):
-                    return
+            skip, marks = self._flags(number, kind, again)
             # Of several copies one will do.
-            bad = [*(name for name in bad if name not in again.values()), *reader.failed]
+            bad = [name for name in bad if name not in again.values()]
+            if not (yield from Part(pack, pack.walk(_KINDS[kind], skip), skip, marks).search(screen, bad, take)):
+                return
         failed += [name.hex() for name in dict.fromkeys(bad)]
 
-    def _elsewhere(self, pack: "Pack", again: Iterable[int]) -> bytearray | None:
-        """Return flags for what packs before this one have too, but for what shall be read again."""
-        if pack is self._packs[0]:
+    def packed(self, kind: str) -> int:
+        """Return how many bytes the objects of this kind that are to be read take in the packs."""
+        return sum(pack.packed(_KINDS[kind], self._flags(number, kind)[0]) for number, pack in enumerate(self._packs))
+
+    def parts(self, kind: str, count: int) -> "list[Part]":
+        """Cut the reading of a kind's objects into about so many parts, of about the same number of packed bytes."""
+        parts = []
+        total = self.packed(kind) or 1
+        for number, pack in enumerate(self._packs):
+            skip, marks = self._flags(number, kind)
+            walk = pack.walk(_KINDS[kind], skip)
+            cuts = pack.cuts(walk, max(1, count * pack.packed(_KINDS[kind], skip) // total))
+            parts += [Part(pack, walk[start:stop], skip, marks) for start, stop in pairwise(cuts)]
+        return parts
+
+    def keep(self, ledger: Ledger) -> tuple[int, int]:
+        """Leave out blobs that the ledger knows; return how many these are, and their bytes. `tell` it of the others then."""
+        from scanner.git.kernel.known import flag
+
+        count = size = 0
+        for number, pack in enumerate(self._packs):
+            skip = self._elsewhere(number) or bytearray(pack.count)
+            found = flag(pack, _KINDS["blob"], ledger.ids, ledger.sizes, skip)
+            count, size = count + found[0], size + found[1]
+            # Shared with the processes that read parts of the packs.
+            self._kept.append((skip, memoryview(mmap.mmap(-1, 4 * pack.count)).cast("I")))
+        return count, size
+
+    def tell(self, ledger: Ledger) -> None:
+        """Tell the ledger of all blobs that were read."""
+        from scanner.git.kernel.known import collect
+
+        for pack, (_, marks) in zip(self._packs, self._kept, strict=True):
+            ledger.saw(*collect(pack, marks))
+
+    def _flags(self, number: int, kind: str, again: Iterable[int] = ()) -> "tuple[bytearray | None, memoryview[int] | None]":
+        """Return flags for what need not be read in a pack, but for what shall be read again, and where sizes are noted."""
+        skip, marks = self._kept[number] if self._kept and kind == "blob" else (self._elsewhere(number), None)
+        if skip is not None and again:
+            skip = bytearray(skip)
+            for entry in again:
+                skip[entry] = 0
+        return skip, marks
+
+    def _elsewhere(self, number: int) -> bytearray | None:
+        """Return flags for what packs before this one have too."""
+        if not number:
             return None
-        flags = bytearray(pack.count)
-        for before in self._packs[: self._packs.index(pack)]:
-            pack.also_in(before, flags)
-        for number in again:
-            flags[number] = 0
+        flags = bytearray(self._packs[number].count)
+        for before in self._packs[:number]:
+            self._packs[number].also_in(before, flags)
         return flags
 
     def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Copies]]":
@@ -98,6 +135,33 @@ class Packs:
             yield from _read_pack(pack, _KINDS[kind], seen, bad)
         # Of several copies one will do.
         failed += [name.hex() for name in bad if seen is None or name not in seen]
+
+
+class Part(NamedTuple):
+    """Objects of a pack that follow each other on a walk; those that `skip` flags need not be read.
+
+    Where there are `marks`, the sizes of the others are noted there by their numbers, and one is added.
+    """
+
+    pack: "Pack"
+    walk: "array[int]"
+    skip: bytearray | None
+    marks: "memoryview[int] | None"
+
+    def search(self, screen: Screen, failed: list[bytes], take: "Callable[[Reader], bool]") -> "_Found":
+        """As `Packs.search`; returns whether the reading went to the end, and `failed` are ids as they are in packs."""
+        from scanner.git.kernel.reader import Reader
+
+        hangs_on = screen.near, screen.far, screen.margins, screen.heads, screen.probe, screen.memo
+        reader = Reader(self.pack, self.walk, *hangs_on, self.skip, self.marks)
+        while (text := reader.fill()) is not None:
+            screen.search(text, reader.anchors, reader.forms)
+            while (found := reader.settle()) is not None:
+                yield found[0].hex(), found[1].data, found[1]
+            if not take(reader):
+                return False
+        failed += reader.failed
+        return True
 
 
 def _find(pack: "Pack", name: bytes, kind: int) -> int:
@@ -147,15 +211,15 @@ def open_packs(repo: Repository, max_bytes: int) -> Packs | None:
         return None
     try:
         packs, loose = [], set[bytes]()
-        for objects in _object_folders(folder):
-            loose |= _loose(objects, repo.id_bytes)
-            packs += [_open_pack(Pack, index, repo.id_bytes, min(max_bytes, LARGE)) for index in sorted(_indexes(objects))]
+        for objects in object_folders(folder):
+            loose |= loose_ids(objects, repo.id_bytes)
+            packs += [_open_pack(Pack, index, repo.id_bytes, min(max_bytes, LARGE)) for index in sorted(pack_indexes(objects))]
     except (OSError, ValueError, MemoryError):
         return None
     return Packs([pack for pack in packs if pack is not None], loose) if packs else None
 
 
-def _object_folders(folder: str) -> list[str]:
+def object_folders(folder: str) -> list[str]:
     """Return the folder and all its alternates (gitrepository-layout(5), objects/info/alternates)."""
     folders = [os.path.realpath(folder)]
     for here in folders:
@@ -176,7 +240,8 @@ def _object_folders(folder: str) -> list[str]:
     return folders
 
 
-def _loose(folder: str, id_bytes: int) -> set[bytes]:
+def loose_ids(folder: str, id_bytes: int) -> set[bytes]:
+    """Return the ids of the objects that stand in files of their own."""
     found = set()
     for part in os.listdir(folder):
         if len(part) == 2 and not part.strip("0123456789abcdef"):
@@ -186,7 +251,8 @@ def _loose(folder: str, id_bytes: int) -> set[bytes]:
     return found
 
 
-def _indexes(folder: str) -> Iterator[str]:
+def pack_indexes(folder: str) -> Iterator[str]:
+    """Yield the paths of the packs' indexes."""
     try:
         names = os.listdir(os.path.join(folder, "pack"))
     except FileNotFoundError:
@@ -198,18 +264,35 @@ def _indexes(folder: str) -> Iterator[str]:
 
 def _open_pack(make: "type[Pack]", path: str, id_bytes: int, limit: int) -> "Pack | None":
     """Open a pack by its index; None for one without objects. Raises `ValueError` where the two do not fit."""
+    index, content, count = _map_pack(path, id_bytes)
+    names, offsets = (_version_2 if index[:4] == _V2 else _version_1)(index, id_bytes)
+    return make(content, names, offsets, id_bytes, limit) if count else None
+
+
+def digest_ids(path: str, id_bytes: int) -> bytes:
+    """Return a digest of the ids that a pack's index tells. Raises `ValueError` where the two do not fit."""
+    import hashlib
+
+    index, _, count = _map_pack(path, id_bytes)
+    if index[:4] != _V2:
+        return hashlib.sha256(_version_1(index, id_bytes)[0]).digest()
+    if index[4:8] != b"\0\0\0\2":
+        raise ValueError("an index of an unknown version")
+    begin = 8 + _FANOUT_BYTES
+    with memoryview(index) as whole:
+        return hashlib.sha256(whole[begin : begin + count * id_bytes]).digest()
+
+
+def _map_pack(path: str, id_bytes: int) -> tuple[mmap.mmap, mmap.mmap, int]:
+    """Return a pack's index, the pack, and the number of objects. Raises `ValueError` where the two do not fit."""
     index, content = _map(path), _map(path.removesuffix(".idx") + ".pack")
-    if index[:4] == b"\xfftOc":
-        names, offsets = _version_2(index, id_bytes)
-    else:
-        names, offsets = _version_1(index, id_bytes)
-    count = len(offsets)
+    count = _count(index, 8 if index[:4] == _V2 else 0)
     version = int.from_bytes(content[4:8], "big")
     if content[:4] != b"PACK" or version not in (2, 3) or int.from_bytes(content[8:12], "big") != count:
         raise ValueError("not a pack, or not one with so many objects")
     if content[-id_bytes:] != index[-2 * id_bytes : -id_bytes]:
         raise ValueError("an index of another pack")
-    return make(content, names, offsets, id_bytes, limit) if count else None
+    return index, content, count
 
 
 def _map(path: str) -> mmap.mmap:

@@ -367,6 +367,17 @@ cdef class Pack:
                     child = after[child]
         return filled
 
+    def packed(self, int kind, const uint8_t[::1] skip=None):
+        """Return how many bytes the entries of a kind take in the pack, but for those that `skip` flags."""
+        cdef uint64_t total = 0
+        cdef int32_t i
+        if skip is not None and <size_t>skip.shape[0] != self.count:
+            raise ValueError("flags of another pack")
+        for i in range(<int32_t>self.count):
+            if self._entries[i].kind == kind and (skip is None or not skip[i]):
+                total += self._packed(i)
+        return total
+
     def cuts(self, const int32_t[::1] order not None, size_t parts):
         """Return where a walk is to be cut into so many slices of about the same number of packed bytes."""
         cdef size_t i, total = 0, done = 0, count = <size_t>order.shape[0]

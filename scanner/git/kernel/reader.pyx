@@ -131,7 +131,8 @@ cdef class Reader:
     the other, until there is none and the next text may be asked for. `near`, `far` and `margins` say what a candidate
     hangs on (see `open_windows` and `surround`), `heads` which beginnings are worth a look: bytes at an offset, or a zero
     byte among the first `probe` ones. `memo` has what was found out about candidates by their rule, how far into the
-    part that decides they end, and that part. Entries that `skip` flags are not looked at.
+    part that decides they end, and that part. Entries that `skip` flags are not looked at. Where there are `marks`, the
+    size of each other one that was read is noted there by its number, and one is added, to tell an empty object from none.
 
     `count` and `size` tell how much was read that `settle` did not give, `failed` what could not be read.
     """
@@ -142,6 +143,7 @@ cdef class Reader:
     cdef Pack _pack
     cdef const int32_t[::1] _order
     cdef const uint8_t[::1] _skip
+    cdef uint32_t[::1] _marked
     cdef const uint32_t[::1] _left, _right
     cdef const uint8_t[::1] _alone
     cdef Margins _margins
@@ -161,9 +163,9 @@ cdef class Reader:
     cdef Marks _carried, _marks, _runs
 
     def __cinit__(self, Pack pack not None, const int32_t[::1] order not None, size_t near, size_t far, margins,
-                  tuple heads=(), size_t probe=0, dict memo=None, const uint8_t[::1] skip=None):
+                  tuple heads=(), size_t probe=0, dict memo=None, const uint8_t[::1] skip=None, uint32_t[::1] marks=None):
         cdef size_t i
-        self._pack, self._order, self._skip = pack, order, skip
+        self._pack, self._order, self._skip, self._marked = pack, order, skip, marks
         cdef Head *head
         cdef bytes text
         self._near, self._far, self._probe = near, far, probe
@@ -173,6 +175,8 @@ cdef class Reader:
             self._margins.left, self._margins.right, self._margins.alone = &self._left[0], &self._right[0], &self._alone[0]
         if skip is not None and <size_t>skip.shape[0] != pack.count:
             raise ValueError("flags of another pack")
+        if marks is not None and <size_t>marks.shape[0] != pack.count:
+            raise ValueError("marks of another pack")
         self._head_texts = heads
         self._heads = <Head *>malloc((len(heads) + 1) * sizeof(Head))
         if self._heads is NULL:
@@ -268,6 +272,8 @@ cdef class Reader:
             version.base = None
             self._copied.count = version.copy
             return 0
+        if self._marked is not None:
+            self._marked[number] = <uint32_t>PyBytes_GET_SIZE(version.data) + 1
         version.looked_at = True
         version.odd = self._is_odd(version.data)
         self._gather(version)
