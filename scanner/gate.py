@@ -37,6 +37,7 @@ from scanner.workers import MOST_TICKETS, Done, Lost, Tally, Tickets, Workers
 
 if TYPE_CHECKING:
     from scanner.sources.history import HistorySource
+    from scanner.verdicts import Ledger
 
 Progress = Callable[[int, int], None]
 _PROGRESS_EVERY: Final = 64
@@ -113,15 +114,18 @@ def look(
     *,
     progress: Progress | None = None,
     seal: Seal | None = None,
+    ledger: "Ledger | None" = None,
 ) -> Outcome:
     """Scan everything a source yields and return what there is, open or not.
 
     `seal` is the SOPS half, over the same source or one of its own; without `options.secrets` it is all there is.
+    The ledger, if the source has one, learns of the blobs that were read.
     """
-    run = _Run(source, detector, options, progress)
+    run = _Run(source, detector, options, progress, ledger)
     with detector.expressions.watched():
         if options.secrets:
             run.read(seal if seal is not None and seal.source is source else None)
+            run.close()
         if seal is not None and (seal.source is not source or not options.secrets):
             run.read_sealed(seal)
         findings, marks = run.findings()
@@ -180,7 +184,15 @@ _BY_CONTENT: Final = frozenset({"sops-uncovered", "sops-clear-secret", "sops-pri
 class _Run:
     """The state of one pass over a source."""
 
-    def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        detector: Detector,
+        options: ScanOptions,
+        progress: Progress | None,
+        ledger: "Ledger | None",
+    ) -> None:
+        self._ledger = ledger
         self._source = source
         self._detector = detector
         self.ruleset = detector.ruleset
@@ -256,6 +268,8 @@ class _Run:
     def _read(self, blobs: Iterable[Blob], seal: Seal | None = None) -> None:
         for blob in blobs:
             self._count(blob)
+            if self._ledger is not None and blob.id is not None and blob.place is None:
+                self._ledger.saw_one(blob.id, len(blob.data))
             if blob.data.startswith(_ARCHIVES) or blob.data.startswith(_TAR, _TAR_AT):
                 self._archives.append((blob.id, blob.place))
             self._scan(blob)
@@ -263,6 +277,13 @@ class _Run:
                 seal.check(blob)
             if self._is_over():
                 break
+
+    def close(self) -> None:
+        """Tell the ledger in what something was found; nothing is known to be clean by a run that gave up anywhere."""
+        if self._ledger is not None:
+            found = {seen.blob for seen in self._seen} | {blob for blob, _ in self._archives}
+            complete = not self.gaps and not self._detector.gaps
+            self._ledger.close([blob for blob in found if blob is not None], complete=complete)
 
     def read_sealed(self, seal: Seal) -> None:
         """Check the files of the state that the SOPS half is about; they are counted where nothing else is scanned."""

@@ -136,6 +136,21 @@ class Known(Protocol):
 Found = Callable[[int, int, int, int, object], None]
 
 
+class Ledger(Protocol):
+    """What is known of blobs from earlier runs: ids of clean ones, ascending, one after the other, and their sizes."""
+
+    ids: bytes
+    sizes: "array[int]"
+
+    def size(self, name: bytes) -> int | None:
+        """Return the size of a blob that is known to be clean; None for any other."""
+        ...
+
+    def saw(self, ids: bytes, sizes: "array[int]") -> None:
+        """Take note of blobs that were read, given in the same way."""
+        ...
+
+
 class Screen(Protocol):
     """Tells content with something to look at from the rest, for a source that can look at much of it at once.
 
