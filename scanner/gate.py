@@ -33,10 +33,11 @@ from scanner.paths import glob_matches
 from scanner.seal.seal import Seal
 from scanner.sighting import Seen, Sighting, from_plain, to_plain
 from scanner.triage import Mark, Triage, find_mark, fingerprint
-from scanner.workers import MOST_TICKETS, Done, Lost, Tickets, Workers
+from scanner.workers import MOST_TICKETS, Done, Lost, Tally, Tickets, Workers
 
 if TYPE_CHECKING:
     from scanner.sources.history import HistorySource
+    from scanner.verdicts import Ledger
 
 Progress = Callable[[int, int], None]
 _PROGRESS_EVERY: Final = 64
@@ -113,15 +114,18 @@ def look(
     *,
     progress: Progress | None = None,
     seal: Seal | None = None,
+    ledger: "Ledger | None" = None,
 ) -> Outcome:
     """Scan everything a source yields and return what there is, open or not.
 
     `seal` is the SOPS half, over the same source or one of its own; without `options.secrets` it is all there is.
+    The ledger, if the source has one, learns of the blobs that were read.
     """
-    run = _Run(source, detector, options, progress)
+    run = _Run(source, detector, options, progress, ledger)
     with detector.expressions.watched():
         if options.secrets:
             run.read(seal if seal is not None and seal.source is source else None)
+            run.close()
         if seal is not None and (seal.source is not source or not options.secrets):
             run.read_sealed(seal)
         findings, marks = run.findings()
@@ -180,7 +184,15 @@ _BY_CONTENT: Final = frozenset({"sops-uncovered", "sops-clear-secret", "sops-pri
 class _Run:
     """The state of one pass over a source."""
 
-    def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        detector: Detector,
+        options: ScanOptions,
+        progress: Progress | None,
+        ledger: "Ledger | None",
+    ) -> None:
+        self._ledger = ledger
         self._source = source
         self._detector = detector
         self.ruleset = detector.ruleset
@@ -198,30 +210,43 @@ class _Run:
         """Scan every blob, until the time limit if there is one."""
         history = cast("HistorySource", self._source) if self._source.extent == "history" else None
         jobs = _jobs(history, self._jobs) if history is not None else 1
-        if history is None or jobs == 1:
-            self._read(self._source.blobs(_Screen(self) if seal is None else None), seal)
+        parts = history.divide(min(MOST_TICKETS, _PARTS_EACH * jobs)) if history is not None and jobs > 1 else 0
+        if history is not None and parts > 1:
+            self._read_divided(history, jobs, parts)
         else:
-            self._read_divided(history, jobs)
+            self._read(self._source.blobs(_Screen(self) if seal is None else None), seal)
 
-    def _read_divided(self, history: "HistorySource", jobs: int) -> None:
+    def _read_divided(self, history: "HistorySource", jobs: int, parts: int) -> None:
         """Share the reading of the packs with other processes; the rest is read here, before and after."""
         screen = _Screen(self)
-        tickets = Tickets(history.divide(min(MOST_TICKETS, _PARTS_EACH * jobs)))
-        with Workers(lambda _: self._work(history, tickets, screen)) as workers:
-            while jobs > 1 and workers.start(None):
+        tickets = Tickets(parts)
+        progress = self._progress
+        tally = Tally(jobs, progress) if progress else None
+        with Workers(lambda number: self._work(number, history, tickets, screen, tally)) as workers:
+            while jobs > 1 and workers.start(jobs - 1):
                 jobs -= 1
-            self._read(chain(history.opening(screen), _parts(history, tickets, screen)))
+            self._progress = tally.of(0) if tally else None
+            self._read(chain(history.opening(screen), self._parts(history, tickets, screen)))
             for result in workers.results():
                 self._take(history, result)
+        self._progress = progress
         tickets.close()
-        if not self._over:
+        if not self._is_over():
             self._read(history.rest())
 
-    def _work(self, history: "HistorySource", tickets: Tickets, screen: Screen) -> tuple[Any, ...]:
+    def _parts(self, history: "HistorySource", tickets: Tickets, screen: Screen) -> Iterator[Blob]:
+        for number in tickets:
+            yield from history.part(number, screen)
+            if self._is_over():
+                return
+
+    def _work(
+        self, number: int, history: "HistorySource", tickets: Tickets, screen: Screen, tally: Tally | None
+    ) -> tuple[Any, ...]:
         """Scan parts as long as there are any, in a process of its own; return what was found, as plain values."""
-        self._progress = None
+        self._progress = tally.of(number) if tally else None
         with self._detector.expressions.watched():
-            self._read(_parts(history, tickets, screen))
+            self._read(self._parts(history, tickets, screen))
         gaps = [[tuple(gap) for gap in gaps] for gaps in (self.gaps, history.gaps, self._detector.gaps)]
         blobs = [blob for blob, _ in self._archives]
         return to_plain(self._seen, self._detector.ruleset), (self.blobs, self.bytes), blobs, history.left, gaps
@@ -243,6 +268,8 @@ class _Run:
     def _read(self, blobs: Iterable[Blob], seal: Seal | None = None) -> None:
         for blob in blobs:
             self._count(blob)
+            if self._ledger is not None and blob.id is not None and blob.place is None:
+                self._ledger.saw_one(blob.id, len(blob.data))
             if blob.data.startswith(_ARCHIVES) or blob.data.startswith(_TAR, _TAR_AT):
                 self._archives.append((blob.id, blob.place))
             self._scan(blob)
@@ -250,6 +277,13 @@ class _Run:
                 seal.check(blob)
             if self._is_over():
                 break
+
+    def close(self) -> None:
+        """Tell the ledger in what something was found; nothing is known to be clean by a run that gave up anywhere."""
+        if self._ledger is not None:
+            found = {seen.blob for seen in self._seen} | {blob for blob, _ in self._archives}
+            complete = not self.gaps and not self._detector.gaps
+            self._ledger.close([blob for blob in found if blob is not None], complete=complete)
 
     def read_sealed(self, seal: Seal) -> None:
         """Check the files of the state that the SOPS half is about; they are counted where nothing else is scanned."""
@@ -276,10 +310,6 @@ class _Run:
         self.bytes += len(blob.data)
         if (self.blobs + self.files) % _PROGRESS_EVERY == 0 and self._progress:
             self._progress(self.blobs + self.files, self.bytes)
-
-    @property
-    def _over(self) -> bool:
-        return any(gap.kind == "timeout" for gap in self.gaps)
 
     def _is_over(self) -> bool:
         if not self._deadline or time.monotonic() <= self._deadline:
@@ -350,11 +380,6 @@ def _jobs(history: "HistorySource", wanted: int) -> int:
     from scanner.cores import cores
 
     return cores() if history.packed_bytes() >= _WORTH_SHARING else 1
-
-
-def _parts(history: "HistorySource", tickets: Tickets, screen: Screen) -> Iterator[Blob]:
-    for number in tickets:
-        yield from history.part(number, screen)
 
 
 class _Screen(Screening):
