@@ -21,6 +21,8 @@ FILE_NAME: Final = ".sealgate.yaml"
 BASELINE_NAME: Final = ".sealgate-baseline.jsonl"
 LEVELS: Final = (*CONFIDENCES[::-1], "never")
 
+# What is large is read in pieces, so no size is too large.
+UNLIMITED: Final = 1 << 60
 _MAX_NUMBER: Final = 10**15
 
 # Reads a file by its path from the root of what is scanned; None where there is no such file.
@@ -31,7 +33,7 @@ class Settings(NamedTuple):
     """Everything that a flag, the environment or a file can set. Sizes in bytes; 0 seconds is no limit."""
 
     fail_on: str = "medium"
-    max_blob: int = 128 * 1024 * 1024
+    max_blob: int = UNLIMITED
     timeout: float = 0.0
     baseline: str = ""
     rules: tuple[str, ...] = ()
@@ -42,9 +44,7 @@ class Settings(NamedTuple):
     config: str = ""
 
 
-def load_settings(
-    flags: Mapping[str, Any], environ: Mapping[str, str], read: ReadFile, root: str | None = None
-) -> Settings:
+def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], read: ReadFile, root: str | None = None) -> Settings:
     """Merge flags (None where not given), environment and file. Raises `ConfigError`.
 
     Paths in a file begin at that file's folder, those of a flag or a variable where the process is; `root` is

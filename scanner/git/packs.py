@@ -60,9 +60,7 @@ class Packs:
         failed += [name.hex() for name in bad if seen is None or name not in seen]
 
 
-def _read_pack(
-    pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]
-) -> "Iterator[tuple[str, bytes, Delta]]":
+def _read_pack(pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]) -> "Iterator[tuple[str, bytes, Delta]]":
     from scanner.git.kernel.delta import Delta
 
     held: dict[int, tuple[bytes, Delta]] = {}

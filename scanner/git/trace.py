@@ -193,11 +193,7 @@ class Graph:
         named = {entry[-size:] for entry in self._numbers}
         named.difference_update(known)
         if named:
-            named = {
-                entry[-size:]
-                for entry in self._numbers
-                if entry[-size:] in named and not entry.startswith(_SUBMODULE_MODE)
-            }
+            named = {entry[-size:] for entry in self._numbers if entry[-size:] in named and not entry.startswith(_SUBMODULE_MODE)}
         return named
 
     def missing_commits(self, known: Collection[bytes], shallow: Collection[str]) -> dict[str, str]:
@@ -244,8 +240,7 @@ class Graph:
         at_head = self._named_by_head(ways)
         places = {
             object_id: [
-                Place(named.path, self._provenance(named, at_head=(named.path, raw) in at_head))
-                for named in found.get(raw, ())
+                Place(named.path, self._provenance(named, at_head=(named.path, raw) in at_head)) for named in found.get(raw, ())
             ]
             for raw, object_id in wanted.items()
         }

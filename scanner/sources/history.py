@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from scanner.display import decode_path, plural
-from scanner.git.objects import list_named, list_objects, missing, oversize, read_objects
+from scanner.git.objects import list_named, list_objects, missing, oversize, read_contents, read_objects
 from scanner.git.packs import Packs, open_packs
 from scanner.git.repo import Repository
 from scanner.git.trace import Graph
-from scanner.model import Beside, Blob, Change, Extent, Gap, Place, Provenance, Version
-from scanner.sources.files import list_worktree, read_worktree_file, submodule
+from scanner.model import LARGE_BYTES, Beside, Blob, Change, Content, Extent, Gap, LargeBlob, Place, Provenance, Version, to_blob
+from scanner.sources.files import blob_id, list_worktree, read_worktree_content, submodule
 
 # So many missing objects are named one by one; of more, a person wants the number.
 _MAX_NAMED: Final = 20
@@ -42,8 +42,9 @@ class HistorySource:
         # Of the packs' objects those that git was asked for, and of all those that it cannot read either.
         self._failed: set[str] = set()
         self._unreadable: set[str] = set()
+        self._large: list[str] = []
 
-    def blobs(self) -> Iterator[Blob]:
+    def blobs(self) -> Iterator[Blob | LargeBlob]:
         """Yield everything, each object once; that nothing is missing is checked before the first blob."""
         ids = self._list()
         self._read_graph(ids)
@@ -51,10 +52,12 @@ class HistorySource:
         yield from self._messages(ids)
         for object_id, _, data, change in self._read(ids, "blob"):
             yield Blob(data, object_id, None, None, change)
+        for object_id, _, content in read_contents(self._repo, self._large, self.gaps):
+            yield to_blob(content, object_id, None)
         if self._repo.worktree is not None:
             yield from self._worktree()
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield nothing: the whole history replaces nothing."""
         return iter(())
 
@@ -100,7 +103,10 @@ class HistorySource:
                 self.gaps.append(oversize(f"{kind} {object_id}", size))
                 if kind == "blob":
                     continue
-            ids[kind].append(object_id)
+            if size > LARGE_BYTES and kind == "blob":
+                self._large.append(object_id)
+            else:
+                ids[kind].append(object_id)
         return ids
 
     def _read(self, ids: Mapping[str, list[str]], *kinds: str) -> Iterator[tuple[str, str, bytes, Change | None]]:
@@ -193,16 +199,16 @@ class HistorySource:
         else:
             self.gaps.append(missing(self._repo, plural(len(absent), "object"), len(absent)))
 
-    def _worktree(self) -> Iterator[Blob]:
+    def _worktree(self) -> Iterator[Blob | LargeBlob]:
         """Yield files whose content git does not have; all are read, as a flag or a stamp can deceive."""
         submodules: list[Gap] = []
         files = list_worktree(self._repo, submodules)
         self.gaps.extend(gap for gap in submodules if gap not in self.gaps)
         for file in files:
             self._check_index(file.path, file.id)
-            data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
-            if data is not None and bytes.fromhex(self._repo.blob_id(data)) not in self._known:
-                yield Blob(data, None, Place(file.path, Provenance("worktree")))
+            content = read_worktree_content(self._repo, file.path, self._max_blob, self.gaps)
+            if content is not None and bytes.fromhex(blob_id(self._repo, content)) not in self._known:
+                yield to_blob(content, None, Place(file.path, Provenance("worktree")))
 
     def _check_index(self, path: bytes, object_id: str | None) -> None:
         if object_id is None or object_id in self._absent or bytes.fromhex(object_id) in self._known:
