@@ -6,6 +6,7 @@ of the real one. Sealgate is installed from the checkout as a user would, so tha
 its console script and not a development set-up.
 """
 
+import re
 import subprocess
 import sys
 import venv
@@ -38,12 +39,16 @@ class Installed:
         """The native program inside the package, None where there is none."""
         if self._tool.binary is None:
             return None
-        return next(self._folder.glob(f"lib/python*/site-packages/{self._tool.binary}"), None)
+        return self.find(self._tool.binary)
+
+    def find(self, pattern: str) -> Path | None:
+        """Return a file that was installed."""
+        return next(self._folder.glob(f"lib/python*/site-packages/{pattern}"), None)
 
 
 def install(tool: Tool, checkout: Path, venvs: Path = VENVS) -> Installed:
     """Install the tool, unless the pinned version is there already. Raises `InstallError`."""
-    folder = venvs / tool.name.lower()
+    folder = venvs / tool.package
     if not (folder / "bin" / "python").exists():
         venv.create(folder, with_pip=True, clear=True)
     marker = folder / "installed.txt"
@@ -67,11 +72,17 @@ def _pip_install(folder: Path, what: str) -> None:
 
 
 def sealgate_version(installed: Installed, checkout: Path) -> str:
-    """Return the version, the commit, and whether the checkout held changes on top of it."""
+    """Return the version, whether it has its kernel, the commit, and whether the checkout held changes on top of it."""
     version = _output(str(installed.script), "--version").removeprefix("sealgate ")
+    version += "" if installed.find("scanner/git/**/*.so") else " without its kernel"
     commit = _output("git", "-C", str(checkout), "rev-parse", "--short=10", "HEAD")
     changed = _output("git", "-C", str(checkout), "status", "--porcelain", "--untracked-files=no", "--", "scanner", "rules")
     return f"{version}, commit {commit}" + (" with changes" if changed else "") if commit else version
+
+
+def known_options(script: Path) -> frozenset[str]:
+    """Return the long options of `sealgate scan`: versions under comparison need not all know the same ones."""
+    return frozenset(re.findall(r"--[a-z][a-z-]*", _output(str(script), "scan", "--help")))
 
 
 def _output(*command: str) -> str:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the figures were taken on, without a date or a name that would change from run to run."""
 
-import os
 import platform
 import subprocess
 
 from bench.install import python_version
+from scanner.cores import cores
 
 
 def describe_machine() -> dict[str, str]:
@@ -13,7 +13,7 @@ def describe_machine() -> dict[str, str]:
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True)
     return {
         "CPU": parse_field(_read("/proc/cpuinfo"), "model name") or platform.machine(),
-        "cores": str(len(os.sched_getaffinity(0))),
+        "cores": str(cores()),
         "memory": _gigabytes(parse_field(_read("/proc/meminfo"), "MemTotal")),
         "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "Python": python_version(),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 _SAMPLE_SECONDS: Final = 0.005
-_BORROWING_SAMPLES: Final = 10
+_BORROWING_SAMPLES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)

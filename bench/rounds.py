@@ -18,11 +18,18 @@ _ERROR_LENGTH: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A program to measure: a tool's console script or its native binary."""
+    """A program to measure: a tool's console script or its native binary.
+
+    `options` come behind the tool's own, `target` is scanned instead of the job's. The folder `emptied` is made anew
+    before every run.
+    """
 
     name: str
     tool: Tool
     program: Path
+    options: tuple[str, ...] = ()
+    target: Path | None = None
+    emptied: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +79,17 @@ def _attempt(job: Job, contender: Contender, record: Series, kind: str) -> None:
 
 
 def _once(job: Job, contender: Contender, *, sampled: bool) -> tuple[Sample, int]:
-    home = job.work / "home" / ("empty" if job.cold else contender.tool.name.lower())
+    home = job.work / "home" / ("empty" if job.cold else contender.tool.package)
     if job.cold:
         shutil.rmtree(home, ignore_errors=True)
+    if contender.emptied:
+        shutil.rmtree(contender.emptied, ignore_errors=True)
+        contender.emptied.mkdir(parents=True)
     home.mkdir(parents=True, exist_ok=True)
     report = job.work / "reports" / contender.tool.report
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
-    arguments = contender.tool.arguments(job.mode, str(report), str(job.target))
+    arguments = [*contender.tool.arguments(job.mode, str(report), str(contender.target or job.target)), *contender.options]
     command = Command([str(contender.program), *arguments], environment(home), job.folder, job.work / "errors.txt")
     usage, together = run_sampled(command) if sampled else (run(command), 0)
     return _sample(contender.tool, usage, report, command.errors), together
@@ -90,8 +100,9 @@ def _sample(tool: Tool, usage: Usage, report: Path, errors: Path) -> Sample:
         raise RunError(f"exit code {usage.exit_code}: {_last_line(errors)}")
     if not report.exists():
         raise RunError(f"exit code {usage.exit_code} and no report: {_last_line(errors)}")
-    findings = tool.count(report.read_bytes())
-    return Sample(usage.cpu_seconds, usage.wall_seconds, usage.largest_bytes, usage.exit_code, findings)
+    written = report.read_bytes()
+    cpu, wall = tool.clock(written) if tool.clock else (usage.cpu_seconds, usage.wall_seconds)
+    return Sample(cpu, wall, usage.largest_bytes, usage.exit_code, tool.count(written))
 
 
 def _last_line(errors: Path) -> str:

@@ -18,6 +18,16 @@ class Spread(NamedTuple):
     high: float
 
 
+def cpu(sample: Sample) -> float:
+    """Return the CPU seconds."""
+    return sample.cpu_seconds
+
+
+def wall(sample: Sample) -> float:
+    """Return the seconds from start to end."""
+    return sample.wall_seconds
+
+
 def spread(values: Sequence[float]) -> Spread:
     """Return median, minimum and maximum. Raises `ValueError` where there are no values."""
     if not values:
@@ -25,10 +35,15 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(median(values), min(values), max(values))
 
 
-def ratio(series: Series, base: Series, figure: Figure) -> float | None:
-    """Return the median over the rounds of series / base; None where no round has both or the base is nothing."""
-    pairs = [(figure(mine), figure(other)) for mine, other in zip(series.samples, base.samples, strict=False)]
-    quotients = [mine / other for mine, other in pairs if other]
+def ratio(series: Series, base: Series, figure: Figure, less: Series | None = None) -> float | None:
+    """Return the median over the rounds of series / base; None where no round has both or the base is nothing.
+
+    With `less` it is (series - less) / base.
+    """
+    mine, others = ([figure(sample) for sample in item.samples] for item in (series, base))
+    if less is not None:
+        mine = [value - figure(sample) for value, sample in zip(mine, less.samples, strict=False)]
+    quotients = [value / other for value, other in zip(mine, others, strict=False) if other]
     return median(quotients) if quotients else None
 
 

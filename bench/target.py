@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.corpus import make_corpus
 
@@ -29,6 +29,15 @@ class Target:
     name: str
     mirror: Path | None
     directory: Path | None
+
+
+class Counts(NamedTuple):
+    """How much a repository holds."""
+
+    commits: int
+    blobs: int
+    blob_bytes: int
+    packed_bytes: int
 
 
 def prepare(source: Path, name: str | None, work: Path) -> Target:
@@ -73,19 +82,46 @@ def make_directory(target: Target, work: Path) -> Path:
     return folder
 
 
+def make_cut(mirror: Path, percent: int, work: Path) -> Path:
+    """Fetch into a new bare repository what HEAD's history held after so many percent of its commits.
+
+    Git writes the pack as it does for a clone from a server.
+    """
+    commits = _git("-C", str(mirror), "rev-list", "--topo-order", "--reverse", "HEAD").split()
+    commit = commits[max(1, len(commits) * percent // 100) - 1]
+    cut = make_empty(work / "cuts" / f"{mirror.stem}-{percent}.git")
+    into = ("-c", "protocol.version=2", "-c", "fetch.unpackLimit=1", "-C", str(cut))
+    _git(*into, "fetch", "--quiet", "--no-tags", str(mirror), f"{commit}:refs/heads/main")
+    return cut
+
+
+def make_empty(path: Path) -> Path:
+    """Make a bare repository without a commit."""
+    shutil.rmtree(path, ignore_errors=True)
+    _git("init", "--quiet", "--bare", "--initial-branch=main", str(path))
+    return path
+
+
+def count(repository: Path) -> Counts:
+    """Count what a bare repository holds."""
+    git = ("-C", str(repository))
+    objects = _git(*git, "cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectsize)")
+    sizes = [int(line.split()[1]) for line in objects.splitlines() if line.startswith("blob ")]
+    packed = sum(path.stat().st_size for path in repository.glob("objects/pack/*.pack"))
+    return Counts(int(_git(*git, "rev-list", "--all", "--count")), len(sizes), sum(sizes), packed)
+
+
 def describe(target: Target) -> dict[str, str]:
     """Return what the target is and how much of it there is."""
     if target.mirror is None:
         return describe_directory(target.directory) if target.directory else {}
-    git = ("-C", str(target.mirror))
-    objects = _git(*git, "cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectsize)")
-    sizes = [int(line.split()[1]) for line in objects.splitlines() if line.startswith("blob ")]
+    counts = count(target.mirror)
     return {
-        "HEAD": _git(*git, "rev-parse", "--short=12", "HEAD").strip(),
-        "commits": f"{int(_git(*git, 'rev-list', '--all', '--count')):,}",
-        "blobs": f"{len(sizes):,}",
-        "of together": _megabytes(sum(sizes)),
-        "packed": _megabytes(sum(path.stat().st_size for path in target.mirror.glob("objects/pack/*.pack"))),
+        "HEAD": _git("-C", str(target.mirror), "rev-parse", "--short=12", "HEAD").strip(),
+        "commits": f"{counts.commits:,}",
+        "blobs": f"{counts.blobs:,}",
+        "of together": _megabytes(counts.blob_bytes),
+        "packed": _megabytes(counts.packed_bytes),
     }
 
 

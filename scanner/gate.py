@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from scanner.detect.decode import transcode
-from scanner.detect.engine import Detector, Match, resolve
+from scanner.detect.engine import Detector, Match, Screening, resolve
 from scanner.display import decode_path, decode_text, one_line, redact, shorten
 from scanner.model import (
     CONFIDENCES,
@@ -46,6 +46,8 @@ _ARCHIVES: Final = (
     b"7z\xbc\xaf\x27\x1c",
     b"Rar!\x1a\x07",
 )
+_TAR: Final = b"ustar"
+_TAR_AT: Final = 257
 _UNKNOWN: Final = Provenance("unreachable")
 _CIPHERTEXT: Final = b"ENC[AES256_GCM,"
 
@@ -161,6 +163,7 @@ class _Run:
     def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
         self._source = source
         self._detector = detector
+        self.ruleset = detector.ruleset
         self._deadline = time.monotonic() + options.timeout_seconds if options.timeout_seconds else 0.0
         self._timeout_seconds = options.timeout_seconds
         self._counts_sealed = not options.secrets
@@ -172,7 +175,7 @@ class _Run:
 
     def read(self, seal: Seal | None) -> None:
         """Scan every blob, until the time limit if there is one."""
-        for content in self._source.blobs():
+        for content in self._source.blobs(_Screen(self) if seal is None else None):
             blob = seal.hold(content) if seal is not None and isinstance(content, LargeBlob) else content
             if isinstance(blob, LargeBlob):
                 self._scan_large(blob, seal)
@@ -198,6 +201,14 @@ class _Run:
             if self._is_over():
                 break
 
+    def pass_over(self, count: int, size: int) -> bool:
+        """Count blobs without anything to look at; False where the time is over."""
+        self.blobs += count
+        self.bytes += size
+        if self._progress:
+            self._progress(self.blobs + self.files, self.bytes)
+        return not self._is_over()
+
     def _count(self, object_id: str | None, size: int) -> None:
         if object_id is None:
             self.files += 1
@@ -217,7 +228,7 @@ class _Run:
 
     def _scan(self, blob: Blob) -> None:
         path = blob.place.path if blob.place else None
-        matches = self._detector.find(blob.data, path, blob.change)
+        matches = self._detector.find(blob.data, path, blob.known)
         if matches and _CIPHERTEXT in blob.data:
             matches = _outside_ciphertext(matches, blob.data)
         if blob.lines is not None:
@@ -254,7 +265,7 @@ class _Run:
         self._note_archive(head, blob)
 
     def _note_archive(self, head: bytes, blob: Blob | LargeBlob) -> None:
-        if head.startswith(_ARCHIVES) or head[257:262] == b"ustar":
+        if head.startswith(_ARCHIVES) or head.startswith(_TAR, _TAR_AT):
             self._archives.append((blob.id, blob.place))
 
     def _sight(self, blob: Blob | LargeBlob, matches: Sequence[Match], mark: Callable[[int], Mark | None]) -> None:
@@ -307,6 +318,15 @@ class _Run:
         versions = Counter(found.path for blob, place in self._archives for found in _places(blob, place, traced))
         for path, count in sorted(versions.items()):
             self.gaps.append(Gap("archive", decode_path(path), "read as it is, its members not looked into", count))
+
+
+class _Screen(Screening):
+    """Which content a run need not see: what the detector has no interest in, and no archive."""
+
+    def __init__(self, run: _Run) -> None:
+        super().__init__(run.ruleset)
+        self.heads = (*self.heads, *((0, magic) for magic in _ARCHIVES), (_TAR_AT, _TAR))
+        self.passed = run.pass_over
 
 
 def _mark(data: bytes, match: Match) -> Mark | None:

@@ -5,9 +5,12 @@ All of them are named tuples: immutable, and cheap to import (a dataclass drags 
 of the time a pre-commit run may take). Git paths and contents are bytes until a report decodes them.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Protocol
+
+if TYPE_CHECKING:
+    from array import array
 
 Confidence = Literal["low", "medium", "high", "proven"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -110,29 +113,49 @@ class Place(NamedTuple):
     link: bool = False
 
 
-class Change(Protocol):
-    """How content was made of other content that was yielded before it: which parts are copies, so which are new.
+class Known(Protocol):
+    """What is known of a content before anybody looked at it, as other versions of it were looked at.
 
-    `before` is what a reader noted of that content, None where it noted nothing; `notes` is for what it notes of
-    this one. Candidates are (end, rule) in ascending order, or with a third part, what is known about the candidate.
+    `candidates` are (end, rule) in ascending order, and what is known to lead nowhere is not among them; one of which
+    is known what it leads to has that as its third part. Whoever finds out puts the longer tuple in its place, before
+    the next content is asked for. `forms` are the ends of what may be encoded text, with their kinds.
     """
 
-    before: Any
-    notes: Any
-
-    def gather(self, data: bytes, near: int, far: int, /) -> bytes | None:
-        """Return what has to be looked at for candidates that the other content has not, one after the other.
-
-        A candidate hangs on at most `near` bytes before its end, or on `far` within its line, and one behind.
-        None where that is most of the content.
-        """
+    @property
+    def candidates(self) -> list[Any]:
+        """Where rules may match."""
         ...
 
-    def merge(self, before: list[Any], fresh: list[Any], left: Any = None, right: Any = None, /) -> list[Any]:
-        """Return the candidates of this content: out of the other one's, and those in what was gathered.
+    @property
+    def forms(self) -> list[tuple[int, int]]:
+        """Where encoded text may be."""
+        ...
 
-        What is known of one holds where `left[rule]` bytes before its end and `right[rule]` behind are copied with it.
-        """
+
+# Is told of a rule, where its candidate begins (always 0) and ends, flags, and nothing.
+Found = Callable[[int, int, int, int, object], None]
+
+
+class Screen(Protocol):
+    """Tells content with something to look at from the rest, for a source that can look at much of it at once.
+
+    A candidate hangs on at most `near` bytes before its end, or on `far` within its line, and one behind. What it leads
+    to hangs on `margins[0][rule]` bytes before its end and `margins[1][rule]` behind. Besides, there is something to
+    look at in content with one of the `heads`, bytes at an offset, or a zero byte among its first `probe` bytes.
+    """
+
+    near: int
+    far: int
+    margins: "tuple[array[int], array[int]]"
+    heads: tuple[tuple[int, bytes], ...]
+    probe: int
+
+    def search(self, text: bytes, anchors: Found, forms: Found) -> None:
+        """Tell what is found in a text."""
+        ...
+
+    def passed(self, count: int, size: int) -> bool:
+        """Take note of so many contents of so many bytes without anything to look at; False where that is enough."""
         ...
 
 
@@ -142,15 +165,14 @@ class Blob(NamedTuple):
     `id` is git's object id in hex, or None for what is not a git object. `place` is None where the
     source learns paths only for what has findings (`Source.trace`). `lines` gives each line of `data`
     its number in the real file, negative where the line is there as context only (a diff's hunks);
-    None means lines count from 1 and all of them matter. `change` tells how the content was made of other content,
-    where that is known.
+    None means lines count from 1 and all of them matter. `known` is there where the content was looked at already.
     """
 
     data: bytes
     id: str | None
     place: Place | None
     lines: tuple[int, ...] | None = None
-    change: Change | None = None
+    known: Known | None = None
 
 
 # Larger content is not held, but read in pieces.
@@ -248,8 +270,11 @@ class Source(Protocol):
     gaps: list[Gap]
     commits: int
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
-        """Yield everything that was asked for, each piece once."""
+    def blobs(self, screen: Screen | None = None, /) -> Iterator[Blob | LargeBlob]:
+        """Yield everything that was asked for, each piece once.
+
+        Where there is a screen, content without anything to look at may be left out; it is told of that.
+        """
         ...
 
     def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:

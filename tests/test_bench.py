@@ -4,6 +4,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,21 +14,23 @@ from gitrepo import GitRepo
 # the one that the other tests see.
 from bench.corpus import make_corpus, parse_tree, spread_out
 from bench.document import BEGIN, END, insert
-from bench.install import InstallError, install
+from bench.install import InstallError, install, known_options
 from bench.machine import describe_machine, parse_field
 from bench.measure import Command, run, run_sampled
-from bench.results import Benchmark, Results, Sample, Series, load_results, write_results
+from bench.results import HISTORY, Benchmark, Cut, Results, Sample, Series, load_results, write_results
 from bench.rounds import Contender, Job, environment, rotated, run_rounds
-from bench.stats import memory_ratio, ratio, spread
+from bench.stats import cpu, memory_ratio, ratio, spread
+from bench.summary import summarize
 from bench.table import render, seconds, times
-from bench.target import TargetError, describe, make_directory, make_staged, prepare
+from bench.target import TargetError, count, describe, make_cut, make_directory, make_staged, prepare
 from bench.tools import (
     SEALGATE,
     TOOLS,
-    Mode,
     ReportError,
     Tool,
+    clock_floor,
     count_betterleaks,
+    count_floor,
     count_gitleaks,
     count_kingfisher,
     count_sealgate,
@@ -39,11 +42,9 @@ _LIES = "pass"
 
 
 def _tool(name: str, code: str) -> Tool:
-    return Tool(name, None, "x", None, {"history": ("-c", code, "{report}")}, f"{name}.json", count_gitleaks, frozenset({0}))
-
-
-def _cpu(sample: Sample) -> float:
-    return sample.cpu_seconds
+    return Tool(
+        name, name, None, "x", None, {"history": ("-c", code, "{report}")}, f"{name}.json", count_gitleaks, frozenset({0})
+    )
 
 
 def _series(name: str, *cpu: float) -> Series:
@@ -60,12 +61,16 @@ class TestStatistics:
 
     def test_ratio_is_taken_round_by_round(self) -> None:
         # A machine twice as slow in the second round does not change the ratio; medians of all would.
-        assert ratio(_series("other", 2.0, 4.0, 2.0), _series("base", 1.0, 2.0, 1.0), _cpu) == 2.0
+        assert ratio(_series("other", 2.0, 4.0, 2.0), _series("base", 1.0, 2.0, 1.0), cpu) == 2.0
+
+    def test_ratio_less_what_any_run_takes(self) -> None:
+        assert ratio(_series("scan", 5.0, 3.0), _series("floor", 2.0, 1.0), cpu, less=_series("start", 1.0, 1.0)) == 2.0
+        assert ratio(_series("scan", 5.0), _series("floor", 2.0), cpu, less=_series("start")) is None
 
     def test_ratio_of_unequal_rounds(self) -> None:
-        assert ratio(_series("other", 3.0), _series("base", 1.0, 100.0), _cpu) == 3.0
-        assert ratio(_series("other"), _series("base", 1.0), _cpu) is None
-        assert ratio(_series("other", 1.0), _series("base", 0.0), _cpu) is None
+        assert ratio(_series("other", 3.0), _series("base", 1.0, 100.0), cpu) == 3.0
+        assert ratio(_series("other"), _series("base", 1.0), cpu) is None
+        assert ratio(_series("other", 1.0), _series("base", 0.0), cpu) is None
 
     def test_memory_ratio(self) -> None:
         base = _series("base", 1.0)
@@ -109,11 +114,16 @@ class TestReports:
         with pytest.raises(ReportError, match="not an object"):
             count_kingfisher(b"[1]\n")
 
+    def test_floor(self) -> None:
+        report = b'{"cpu_seconds": 0.5, "wall_seconds": 0.75, "entries": 3, "bytes": 9}'
+        assert count_floor(report) == 3
+        assert clock_floor(report) == (0.5, 0.75)
+
     @pytest.mark.parametrize("name", TOOLS)
     def test_each_tool_writes_its_report_on_each_job(self, name: str) -> None:
         tool = TOOLS[name]
-        modes: tuple[Mode, ...] = ("history", "staged", "directory")
-        for mode in modes:
+        assert "history" in tool.commands
+        for mode in tool.commands:
             arguments = tool.arguments(mode, "REPORT", "TARGET")
             assert "TARGET" in arguments
             assert any("REPORT" in argument for argument in arguments)
@@ -145,6 +155,14 @@ class TestMeasure:
         # Either process alone is half of it.
         assert 80_000_000 < together < 160_000_000
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="memory is sampled from /proc")
+    def test_pages_that_forked_workers_share_count_once(self, tmp_path: Path) -> None:
+        fork = "for _ in range(4):\n if not os.fork(): y = bytearray(b'y') * 10_000_000; time.sleep(0.6); os._exit(0)\n"
+        code = f"import os, time\nx = bytearray(b'x') * 60_000_000\n{fork}for _ in range(4): os.wait()"
+        _, together = run_sampled(self._command(tmp_path, code))
+        # Once 60 MB, and four times 10.
+        assert 100_000_000 < together < 150_000_000
+
 
 class TestRounds:
     """Warm-up, rounds and failures."""
@@ -160,6 +178,21 @@ class TestRounds:
         assert series["works"].error is None
         assert series["crashes"].error == "warm-up: exit code 1: out of luck"
         assert series["lies"].error == "warm-up: exit code 0 and no report: no message"
+
+    def test_options_target_and_folder_of_a_contender(self, tmp_path: Path) -> None:
+        code = "import os, sys; r, t, o = sys.argv[1:]; assert t == 'T', t; assert not os.listdir(o); open(o + '/x', 'w'); "
+        tool = _tool("tool", code + "open(r, 'w').write('[]')")
+        tool = replace(tool, commands={"history": (*tool.commands["history"], "{target}")})
+        folder = tmp_path / "emptied"
+        contender = Contender("tool", tool, Path(sys.executable), (str(folder),), Path("T"), folder)
+        [series] = run_rounds(Job("history", tmp_path, tmp_path, tmp_path), [contender], 2, lambda _: None)
+        assert series.error is None
+
+    def test_a_tool_with_a_clock_of_its_own(self, tmp_path: Path) -> None:
+        tool = replace(_tool("tool", _WORKS), clock=lambda report: (len(report), 9.0))
+        job = Job("history", tmp_path, tmp_path, tmp_path)
+        [series] = run_rounds(job, [Contender("tool", tool, Path(sys.executable))], 1, lambda _: None)
+        assert [(sample.cpu_seconds, sample.wall_seconds) for sample in series.samples] == [(6, 9.0)]
 
     def test_a_program_that_is_not_there(self, tmp_path: Path) -> None:
         job = Job("history", tmp_path, tmp_path, tmp_path)
@@ -191,6 +224,36 @@ class TestTable:
         assert any(line.startswith("| gone | failed: not installed: no such package |") for line in lines)
         assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
 
+    def _history(self) -> Results:
+        series = [_series("Sealgate", 2.0), _series("other", 4.0), _series("one more", 3.0), Series("gone", error="x")]
+        series.append(_series("Sealgate (reference engine)", 2.5))
+        benchmark = Benchmark(HISTORY, "Note.", series, floors=[_series("zlib", 0.5), Series("none", error="x")])
+        benchmark.start = _series("start", 1.0)
+        results = Results("demo", {"CPU": "x86"}, {}, {"commits": "3", "packed": "1.0 MB"}, 1, [benchmark])
+        results.growth = [Cut(50, 1, 2, 3_000_000, 1_000_000, _series("scan", 0.5), _series("floor", 0.1))]
+        return results
+
+    def test_floors(self) -> None:
+        lines = render(self._history()).splitlines()
+        assert "| zlib | 0.500 (0.500–0.500) | 4.00 times | 2.00 times | 0.500 (0.500–0.500) |" in lines
+        assert "| none | failed: x |  |  |  |" in lines
+        assert "| start | 1.00 (1.00–1.00) | 2.00 times |  | 1.00 (1.00–1.00) |" in lines
+
+    def test_growth(self) -> None:
+        row = "| 50% | 1 | 2 | 3.0 | 1.0 | 0.500 (0.500–0.500) | 500.0 | 5.00 | 0.500 (0.500–0.500) | 30 |"
+        assert row in render(self._history()).splitlines()
+
+    def test_overview_takes_the_best_of_the_others(self) -> None:
+        rows = list(summarize([self._results(), self._history()]))
+        best = "1.50 one more | 1.50 one more | 1.00 one more | 4.00 | 2.00 |"
+        assert rows[2:] == [f"| demo | 3 | 1.0 MB | 2.00 (2.00–2.00) | {best}"]
+
+    def test_overview_without_others(self) -> None:
+        results = self._history()
+        del results.benchmarks[0].series[1:]
+        results.benchmarks[0].floors, results.benchmarks[0].start = [], None
+        assert list(summarize([results]))[2:] == ["| demo | 3 | 1.0 MB | 2.00 (2.00–2.00) |  |  |  |  |  |"]
+
     def test_everyone_failed(self) -> None:
         results = self._results()
         results.benchmarks[0].series = [Series("Sealgate", error="x"), _series("other", 1.0)]
@@ -203,7 +266,8 @@ class TestTable:
 
     def test_page_of_the_documentation(self) -> None:
         page = insert(f"above\n{BEGIN}\nold\n{END}\nbelow\n", [self._results()])
-        assert page.startswith(f"above\n{BEGIN}\n\n### demo\n")
+        assert page.startswith(f"above\n{BEGIN}\n\n### Whole histories\n")
+        assert "\n\n### demo\n" in page
         assert page.endswith(f"\n{END}\nbelow\n")
         assert "old" not in page
         assert insert(page, [self._results()]) == page
@@ -214,6 +278,9 @@ class TestTable:
         path = tmp_path / "results" / "demo.json"
         write_results(self._results(), path)
         assert load_results(path) == self._results()
+        write_results(self._history(), tmp_path / "history.json")
+        assert load_results(tmp_path / "history.json") == self._history()
+        assert [series.name for series in self._history().series()][-4:] == ["none", "start", "scan", "floor"]
         assert json.loads(path.read_text())["name"] == "demo"
 
 
@@ -248,6 +315,13 @@ class TestTarget:
         assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*")) == ["0000/a.py", "0001/a.py"]
         assert make_corpus(repo.path, tmp_path / "few", files=1) == 1
 
+    def test_cut_holds_what_its_commit_reaches(self, repo: GitRepo, tmp_path: Path) -> None:
+        # Two files and two versions of one: the second commit adds a blob.
+        counts = [count(make_cut(repo.path, percent, tmp_path)) for percent in (1, 50, 100)]
+        assert [(part.commits, part.blobs) for part in counts] == [(1, 2), (1, 2), (2, 3)]
+        assert 0 < counts[1].packed_bytes < counts[2].packed_bytes
+        assert counts[2].blob_bytes == 2402
+
     def test_plain_directory(self, tmp_path: Path) -> None:
         (tmp_path / "plain").mkdir()
         (tmp_path / "plain" / "a").write_bytes(b"abc")
@@ -281,6 +355,13 @@ def test_machine_is_described() -> None:
     assert int(facts["cores"]) >= 1
     assert parse_field("a : 1\nmodel name\t: Fast\n", "model name") == "Fast"
     assert parse_field("", "model name") == ""
+
+
+def test_options_that_a_version_knows(tmp_path: Path) -> None:
+    fake = tmp_path / "sealgate"
+    fake.write_text("#!/bin/sh\necho 'usage: [--jobs N] [--cache DIR]'\n")
+    fake.chmod(0o700)
+    assert known_options(fake) == {"--jobs", "--cache"}
 
 
 def test_a_package_that_cannot_be_installed_is_an_error(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ _MARKS: Final = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
-_SHORT_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+SHORT_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 # So much of content tells its encoding.
 PROBE_BYTES: Final = 1024
 
@@ -38,7 +38,7 @@ def encoding_of(data: bytes) -> str:
     """Return the encoding that content is in, by its beginning; nothing for UTF-8 and all that is like ASCII."""
     head = data[:PROBE_BYTES]
     # Hardly any content has a zero byte early, or begins as a mark does: this look is all that most of it costs.
-    return _encoding(head) if 0 in head or head[:2] in _SHORT_MARKS else ""
+    return _encoding(head) if 0 in head or head[:2] in SHORT_MARKS else ""
 
 
 def _encoding(head: bytes) -> str:

@@ -11,12 +11,12 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from scanner.detect.decode import MAX_DEPTH, Run, decode, encoding_name, find_runs, transcode
+from scanner.detect.decode import MAX_DEPTH, PROBE_BYTES, SHORT_MARKS, Run, decode, encoding_name, find_runs, transcode
 from scanner.detect.expression import Expression, Expressions
 from scanner.detect.prefilter import RuleSet
 from scanner.detect.rules import Rule
 from scanner.lines import Lines
-from scanner.model import CONFIDENCES, Change, Confidence, Gap, Location, Secret, Span
+from scanner.model import CONFIDENCES, Confidence, Found, Gap, Known, Location, Secret, Span
 
 # What the judge sees before and after a value.
 NEAR_BYTES: Final = 200
@@ -63,6 +63,28 @@ class Match(NamedTuple):
         return self.decoded_from[0] if self.decoded_from and self.decoded_from[0].startswith("utf-") else ""
 
 
+class Screening:
+    """What tells content that the detector may find something in (see `model.Screen`)."""
+
+    def __init__(self, ruleset: RuleSet) -> None:
+        self.near, self.far = ruleset.near, ruleset.far
+        # What `confirm` looks at, before a candidate's end and behind it.
+        self.margins = (
+            array("I", (longest + NEAR_BYTES for _, longest, _, _ in ruleset.reaches)),
+            array("I", (reach - shortest + _EDGE + NEAR_BYTES for shortest, _, reach, _ in ruleset.reaches)),
+        )
+        # Of content in another encoding; see `transcode`.
+        self.heads: tuple[tuple[int, bytes], ...] = tuple((0, mark) for mark in SHORT_MARKS)
+        self.probe = PROBE_BYTES
+        self._ruleset = ruleset
+
+    def search(self, text: bytes, anchors: Found, forms: Found) -> None:
+        """Tell what is found in a text: rules' anchors, and forms of encoded content."""
+        for database, found in ((self._ruleset.anchors, anchors), (self._ruleset.forms, forms)):
+            if database is not None:
+                database.scan(text, match_event_handler=found)
+
+
 class _Hit(NamedTuple):
     """A judgement on a window, with the value's offsets from the window's start."""
 
@@ -78,11 +100,6 @@ class Detector:
         self.ruleset = ruleset
         self.gaps: list[Gap] = []
         self.expressions = Expressions()
-        # What `confirm` looks at, before a candidate's end and behind it.
-        self.margins = (
-            array("I", (longest + NEAR_BYTES for _, longest, _, _ in ruleset.reaches)),
-            array("I", (reach - shortest + _EDGE + NEAR_BYTES for shortest, _, reach, _ in ruleset.reaches)),
-        )
         self._left_out: frozenset[int] | None = frozenset()
         self._path: bytes | None = None
         self._searches: dict[int, Expression] = {}
@@ -91,14 +108,14 @@ class Detector:
         self._judgements: dict[tuple[int, bytes, bytes, bytes, Span], Judgement | None] = {}
         self._runs: dict[tuple[bytes, int, bool, int, frozenset[int]], list[Match]] = {}
 
-    def find(self, data: bytes, path: bytes | None = None, change: Change | None = None) -> list[Match]:
+    def find(self, data: bytes, path: bytes | None = None, known: Known | None = None) -> list[Match]:
         """Return every match in the data, in order of place; decoded content included.
 
-        Where the path is known, rules for other paths are left out from the start. Where a change tells how the
-        data was made of other data that was read before, only what is new in it is looked at; the matches are the same.
+        Where the path is known, rules for other paths are left out from the start. Where candidates are known, they
+        are not looked for; the matches are the same.
         """
         self.begin(path)
-        return self._find(data, 0, change)
+        return self._find(data, 0, known)
 
     def begin(self, path: bytes | None) -> None:
         """Take note of the path of what is looked at next."""
@@ -109,37 +126,21 @@ class Detector:
         """Return where secrets stand in a file, of those that are worth a look (medium and above)."""
         return [match.span for match in self.find(data, path) if match.value.confidence != "low" and not match.reading]
 
-    def _find(self, data: bytes, depth: int, change: Change | None = None) -> list[Match]:
-        matches = self._read(data, depth, (), change)
+    def _find(self, data: bytes, depth: int, known: Known | None = None) -> list[Match]:
+        matches = self._read(data, depth, (), known)
         decoded, encoding = transcode(data)
         # The bytes as they are count too: two of them at the beginning must not hide the rest.
         return [*matches, *self._read(decoded, depth, encoding)] if encoding else matches
 
-    def _read(self, data: bytes, depth: int, encoding: tuple[str, ...], change: Change | None = None) -> list[Match]:
-        candidates, runs = self._look(data, change)
+    def _read(self, data: bytes, depth: int, encoding: tuple[str, ...], known: Known | None = None) -> list[Match]:
+        candidates: list[Any] = self.candidates(data) if known is None else known.candidates
+        runs = find_all(self.ruleset.forms, data) if known is None else known.forms
         if candidates and (left_out := self.rules_left_out()):
             candidates = [found for found in candidates if found[1] not in left_out]
         matches = self.confirm(data, candidates, encoding) if candidates else []
         if not runs:
             return matches
         return sorted([*matches, *self.look_into(data, find_runs(data, runs), Lines(data), encoding, depth)], key=_by_span)
-
-    def _look(self, data: bytes, change: Change | None) -> tuple[list[Any], list[Any]]:
-        """Return the candidates, and the ends of forms; where a change tells it, from what is new and from the base's."""
-        rules = self.ruleset
-        if change is None:
-            return self.candidates(data), find_all(rules.forms, data)
-        text = change.gather(data, rules.near, rules.far) if change.before is not None else None
-        if text is None:
-            found = self.candidates(data), find_all(rules.forms, data)
-        else:
-            candidates, runs = change.before
-            found = (
-                change.merge(candidates, find_all(rules.anchors, text), *self.margins),
-                change.merge(runs, find_all(rules.forms, text)),
-            )
-        change.notes = found
-        return found
 
     def look_into(
         self, data: bytes, runs: Iterable[Run], lines: Lines, outer: tuple[str, ...], depth: int = 0

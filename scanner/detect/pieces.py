@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from scanner.detect.decode import HEX, PROBE_BYTES, encoding_of, reach_of_runs, runs_of
-from scanner.detect.engine import Candidate, Detector, Match, find_all
+from scanner.detect.engine import Candidate, Detector, Match, Screening, find_all
 from scanner.lines import Lines, Origin
 from scanner.model import Span
 
@@ -74,7 +74,7 @@ class _Reading(Generic[_T]):
         self._take = take
         # What a place hangs on, before it and behind it.
         self._before, self._behind = (
-            context + max([run, *margins]) for run, margins in zip(reach_of_runs(), detector.margins, strict=True)
+            context + max([run, *margins]) for run, margins in zip(reach_of_runs(), Screening(detector.ruleset).margins, strict=True)
         )
         self._held = b""
         self._start = 0

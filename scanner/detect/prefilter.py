@@ -80,7 +80,9 @@ class RuleSet:
         return rule
 
 
-def load_ruleset(packs: Sequence[PackFile], disabled: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> RuleSet:
+def load_ruleset(
+    packs: Sequence[PackFile], disabled: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> RuleSet:
     """Return the rule set of these packs, from the cache in the user's cache folder where there is one.
 
     Raises `ConfigError` for a rule that cannot be used, naming file, line and rule.

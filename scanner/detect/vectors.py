@@ -168,3 +168,5 @@ _GENERATORS: Final[Mapping[str, Callable[[str, random.Random], str]]] = {
     "age": _age,
     "base64of": lambda text, _rng: base64.b64encode(text.encode()).decode(),
 }
+
+

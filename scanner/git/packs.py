@@ -11,14 +11,15 @@ import mmap
 import os
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from scanner.git.repo import Repository
+from scanner.model import Known, Screen
 
 if TYPE_CHECKING:
-    from scanner.git.kernel.delta import Delta
-    from scanner.git.kernel.pack import Pack
+    from scanner.git.kernel.pack import Copies, Pack
+    from scanner.git.kernel.reader import Reader
 
 # Larger objects, and what is made of them, git reads: they are few, and what is held while deltas are applied is
 # at most so much for each halving of their number.
@@ -50,7 +51,44 @@ class Packs:
         """Return the ids of all objects of this kind in the packs."""
         return [name.hex() for name in dict.fromkeys(name for pack in self._packs for name in pack.ids(_KINDS[kind]))]
 
-    def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Delta]]":
+    def search(
+        self, kind: str, screen: Screen, failed: list[str], take: "Callable[[Reader], bool]"
+    ) -> "Iterator[tuple[str, bytes, Known]]":
+        """Yield id, content and what is known of the objects of this kind that have something to look at.
+
+        `take` is handed the reader after each text: it has all contents, and the number of those that were not yielded.
+        Where it says False the reading ends. The objects that have to be left to git are `failed`.
+        """
+        from scanner.git.kernel.reader import Reader
+
+        bad: list[bytes] = []
+        for pack in self._packs:
+            again = {entry: name for name in bad if (entry := _find(pack, name, _KINDS[kind])) >= 0}
+            skip = self._elsewhere(pack, again)
+            order = pack.walk(_KINDS[kind], skip)
+            reader = Reader(pack, order, screen.near, screen.far, screen.margins, screen.heads, screen.probe, skip)
+            while (text := reader.fill()) is not None:
+                screen.search(text, reader.anchors, reader.forms)
+                while (found := reader.settle()) is not None:
+                    yield found[0].hex(), found[1].data, found[1]
+                if not take(reader):
+                    return
+            # Of several copies one will do.
+            bad = [*(name for name in bad if name not in again.values()), *reader.failed]
+        failed += [name.hex() for name in dict.fromkeys(bad)]
+
+    def _elsewhere(self, pack: "Pack", again: Iterable[int]) -> bytearray | None:
+        """Return flags for what packs before this one have too, but for what shall be read again."""
+        if pack is self._packs[0]:
+            return None
+        flags = bytearray(pack.count)
+        for before in self._packs[: self._packs.index(pack)]:
+            pack.also_in(before, flags)
+        for number in again:
+            flags[number] = 0
+        return flags
+
+    def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Copies]]":
         """Yield id, content and change of all objects of this kind; those that have to be left to git are `failed`."""
         seen: set[bytes] | None = set() if len(self._packs) > 1 else None
         bad: dict[bytes, None] = {}
@@ -60,20 +98,28 @@ class Packs:
         failed += [name.hex() for name in bad if seen is None or name not in seen]
 
 
-def _read_pack(pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]) -> "Iterator[tuple[str, bytes, Delta]]":
-    from scanner.git.kernel.delta import Delta
+def _find(pack: "Pack", name: bytes, kind: int) -> int:
+    """Return the number of the entry of this kind with this id, or -1."""
+    number = pack.find(name)
+    return number if number >= 0 and pack.kind(number) == kind else -1
 
-    held: dict[int, tuple[bytes, Delta]] = {}
+
+def _read_pack(
+    pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]
+) -> "Iterator[tuple[str, bytes, Copies]]":
+    from scanner.git.kernel.pack import Copies
+
+    held: dict[int, tuple[bytes, Copies]] = {}
     for number in pack.walk(kind):
         base = pack.base(number)
         name = pack.name(number)
         try:
             if base < 0:
-                change = Delta(None)
+                change = Copies(None)
                 data = pack.read(number)
             else:
                 source, before = held.pop(base) if pack.is_last(number) else held[base]
-                change = Delta(before.notes)
+                change = Copies(before.notes)
                 data = pack.apply(number, source, change)
         except (KeyError, ValueError, MemoryError):
             # A base that failed, an object that is large or damaged: git knows, or knows another copy.

@@ -14,10 +14,13 @@ from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import count
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.display import decode_text
-from scanner.model import Change, Place, Provenance
+from scanner.model import Place, Provenance
+
+if TYPE_CHECKING:
+    from scanner.git.kernel.pack import Copies
 
 try:
     from scanner.git.kernel.trees import first, select
@@ -153,7 +156,7 @@ class Graph:
         self._at_head: frozenset[str] = frozenset()
         self._tag_refs: frozenset[str] = frozenset()
 
-    def add_tree(self, object_id: str, data: bytes, change: Change | None = None) -> bool:
+    def add_tree(self, object_id: str, data: bytes, change: "Copies | None" = None) -> bool:
         """Take in a raw tree; False where it is malformed. What is copied from another tree is not parsed again."""
         if change is not None:
             from scanner.git.kernel.trees import parse_tree  # whoever tells of changes has it
@@ -193,7 +196,11 @@ class Graph:
         named = {entry[-size:] for entry in self._numbers}
         named.difference_update(known)
         if named:
-            named = {entry[-size:] for entry in self._numbers if entry[-size:] in named and not entry.startswith(_SUBMODULE_MODE)}
+            named = {
+                entry[-size:]
+                for entry in self._numbers
+                if entry[-size:] in named and not entry.startswith(_SUBMODULE_MODE)
+            }
         return named
 
     def missing_commits(self, known: Collection[bytes], shallow: Collection[str]) -> dict[str, str]:
@@ -240,7 +247,8 @@ class Graph:
         at_head = self._named_by_head(ways)
         places = {
             object_id: [
-                Place(named.path, self._provenance(named, at_head=(named.path, raw) in at_head)) for named in found.get(raw, ())
+                Place(named.path, self._provenance(named, at_head=(named.path, raw) in at_head))
+                for named in found.get(raw, ())
             ]
             for raw, object_id in wanted.items()
         }

@@ -10,7 +10,20 @@ from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, Chan
 from scanner.git.objects import missing, read_contents, read_objects
 from scanner.git.repo import Repository, is_id
 from scanner.git.trace import Commit, parse_commit, provenance_of
-from scanner.model import MAX_HELD_BYTES, Beside, Blob, Content, Extent, Gap, LargeBlob, Place, Provenance, Version, to_blob
+from scanner.model import (
+    MAX_HELD_BYTES,
+    Beside,
+    Blob,
+    Content,
+    Extent,
+    Gap,
+    LargeBlob,
+    Place,
+    Provenance,
+    Screen,
+    Version,
+    to_blob,
+)
 from scanner.sources.beside import beside_in_commit
 
 _DIFF_TREE: Final = ("diff-tree", "--stdin", "-r", "--root", "-c", "--combined-all-paths", *RAW_OPTIONS)
@@ -42,7 +55,7 @@ class RangeSource:
         self._removed: dict[tuple[bytes, str], str] = {}
         self._submodules: set[bytes] = set()
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield the message of each commit, then each new version of a file once for each path."""
         commits = self._ordered()
         self._order = {commit: order for order, commit in enumerate(commits)}

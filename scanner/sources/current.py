@@ -14,7 +14,20 @@ from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, pars
 from scanner.git.objects import read_contents, read_objects
 from scanner.git.repo import Repository
 from scanner.git.trace import Commit, parse_commit, provenance_of
-from scanner.model import MAX_HELD_BYTES, Beside, Blob, Content, Extent, Gap, LargeBlob, Place, Provenance, Version, to_blob
+from scanner.model import (
+    MAX_HELD_BYTES,
+    Beside,
+    Blob,
+    Content,
+    Extent,
+    Gap,
+    LargeBlob,
+    Place,
+    Provenance,
+    Screen,
+    Version,
+    to_blob,
+)
 from scanner.sources.beside import is_called, read_named
 from scanner.sources.files import blob_id, list_worktree, read_worktree_content, read_worktree_file, submodule
 
@@ -60,7 +73,7 @@ class CurrentSource:
         self._past: dict[bytes, list[_Past]] = {}
         self._commits: dict[str, Commit] = {}
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield each file of the commit, then files on disk whose content differs from it."""
         entries = [entry for entry in self._listed() if entry.mode != SUBMODULE and self._is_wanted(entry.path)]
         here = Provenance("commit", self._commit, at_head=self._commit == self._repo.head)

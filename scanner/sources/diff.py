@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from scanner.display import decode_path, human_size
 from scanner.errors import ConfigError
-from scanner.model import MAX_HELD_BYTES, Beside, Blob, Content, Extent, Gap, LargeBlob, Place, Provenance, Version
+from scanner.model import MAX_HELD_BYTES, Beside, Blob, Content, Extent, Gap, LargeBlob, Place, Provenance, Screen, Version
 
 _HUNK: Final = re.compile(rb"^(@@+)((?: -\d+(?:,\d+)?)+) \+(\d+)(?:,(\d+))? @@+")
 _OLD_COUNT: Final = re.compile(rb"-\d+(?:,(\d+))?")
@@ -90,7 +90,7 @@ class DiffSource:
         self._seen_content = False
         self._old_sides: dict[tuple[bytes, int], bytes] = {}
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield a blob for each hunk that has a new side; `ConfigError` for a stream that is no diff."""
         self._next()
         while self._line:

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 from scanner.display import decode_path
 from scanner.errors import ConfigError
 from scanner.git.repo import Repository
-from scanner.model import Beside, Blob, Content, Extent, Gap, LargeBlob, Place, Provenance, Version, to_blob
+from scanner.model import Beside, Blob, Content, Extent, Gap, LargeBlob, Place, Provenance, Screen, Version, to_blob
 from scanner.sources.disk import read_content, read_file, read_stream, unreadable
 
 
@@ -26,7 +26,7 @@ class FileSource:
         self._path = path
         self._max_blob = max_blob
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield every file, in the order of their paths; hidden ones too, but not what git itself keeps."""
         target = os.fsencode(self._path)
         if not os.path.lexists(target):
@@ -99,7 +99,7 @@ class StreamSource:
         self._name = name
         self._max_blob = max_blob
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield the stream's content, as far as the limit allows."""
         content = read_stream(self._stream, self._name, self._max_blob, self.gaps)
         if content is not None:
@@ -133,7 +133,7 @@ class WorktreeSource:
         self._repo = repo
         self._max_blob = max_blob
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield every file that git tracks or would add."""
         if self._repo.worktree is None:
             raise ConfigError("a bare repository has no working tree", "scan it without --worktree")

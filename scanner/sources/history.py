@@ -2,16 +2,38 @@
 """A repository's whole history: every object once, wherever git keeps it, and the working tree."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from scanner.display import decode_path, plural
 from scanner.git.objects import list_named, list_objects, missing, oversize, read_contents, read_objects
 from scanner.git.packs import Packs, open_packs
 from scanner.git.repo import Repository
 from scanner.git.trace import Graph
-from scanner.model import LARGE_BYTES, Beside, Blob, Change, Content, Extent, Gap, LargeBlob, Place, Provenance, Version, to_blob
+from scanner.model import (
+    LARGE_BYTES,
+    Beside,
+    Blob,
+    Content,
+    Extent,
+    Gap,
+    Known,
+    LargeBlob,
+    Place,
+    Provenance,
+    Screen,
+    Version,
+    to_blob,
+)
 from scanner.sources.files import blob_id, list_worktree, read_worktree_content, submodule
+
+if TYPE_CHECKING:
+    from scanner.git.kernel.pack import Copies
+    from scanner.git.kernel.reader import Reader
+
+# Id, kind, content, and what is known of it.
+_Object = tuple[str, str, bytes, Known | None]
+_Take = Callable[[str, bytes], None]
 
 # So many missing objects are named one by one; of more, a person wants the number.
 _MAX_NAMED: Final = 20
@@ -44,14 +66,18 @@ class HistorySource:
         self._unreadable: set[str] = set()
         self._large: list[str] = []
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
+    def blobs(self, screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield everything, each object once; that nothing is missing is checked before the first blob."""
         ids = self._list()
-        self._read_graph(ids)
+        found = self._read_graph(ids, screen)
         self._check()
-        yield from self._messages(ids)
-        for object_id, _, data, change in self._read(ids, "blob"):
-            yield Blob(data, object_id, None, None, change)
+        for object_id, kind, data, known in self._messages(ids, screen, found):
+            if kind == "commit" and object_id in self._graph.commits:
+                yield Blob(data, object_id, self._graph.commit_place(object_id), None, known)
+            elif kind == "tag" and object_id in self._graph.tags:
+                yield Blob(data, object_id, self._graph.tag_place(object_id), None, known)
+        for object_id, _, data, known in self._look(ids, "blob", screen, None):
+            yield Blob(data, object_id, None, None, known)
         for object_id, _, content in read_contents(self._repo, self._large, self.gaps):
             yield to_blob(content, object_id, None)
         if self._repo.worktree is not None:
@@ -109,42 +135,79 @@ class HistorySource:
                 ids[kind].append(object_id)
         return ids
 
-    def _read(self, ids: Mapping[str, list[str]], *kinds: str) -> Iterator[tuple[str, str, bytes, Change | None]]:
+    def _read(self, ids: Mapping[str, list[str]], *kinds: str) -> Iterator[tuple[str, str, bytes, "Copies | None"]]:
         """Yield id, kind, content and change of all objects of these kinds: those of the packs, then the others."""
         if self._packs is not None:
             failed: list[str] = []
             for kind in kinds:
                 for object_id, data, change in self._packs.read(kind, failed):
                     yield object_id, kind, data, change
-            # Commits are read twice.
-            failed = [object_id for object_id in failed if object_id not in self._failed]
-            self._failed.update(failed)
-            for kind, more in self._sort(list_named(self._repo, failed, self.gaps)).items():
-                ids[kind].extend(more)
+            self._leave(ids, failed)
+        for object_id, kind, data in self._read_rest(ids, *kinds):
+            yield object_id, kind, data, None
+
+    def _look(self, ids: Mapping[str, list[str]], kind: str, screen: Screen | None, take: _Take | None) -> Iterator[_Object]:
+        """Yield all objects of a kind; of the packs' only those with something to look at, where there is a screen.
+
+        `take` is handed all objects that the screen has seen.
+        """
+        if screen is None or self._packs is None:
+            for object_id, _, data, _ in self._read(ids, kind):
+                yield object_id, kind, data, None
+            return
+        failed: list[str] = []
+
+        def counted(reader: "Reader") -> bool:
+            if take is None:
+                return screen.passed(reader.count, reader.size)
+            for name, data in reader.contents():
+                take(name.hex(), data)
+            screen.passed(reader.count, reader.size)
+            return True  # without all of the commits there is no graph
+
+        for object_id, data, known in self._packs.search(kind, screen, failed, counted):
+            yield object_id, kind, data, known
+        self._leave(ids, failed)
+        for object_id, _, data in self._read_rest(ids, kind):
+            yield object_id, kind, data, None
+
+    def _leave(self, ids: Mapping[str, list[str]], failed: Iterable[str]) -> None:
+        """Leave to git what the packs could not read."""
+        # Commits may be read twice.
+        more = [object_id for object_id in failed if object_id not in self._failed]
+        self._failed.update(more)
+        for kind, named in self._sort(list_named(self._repo, more, self.gaps)).items():
+            ids[kind].extend(named)
+
+    def _read_rest(self, ids: Mapping[str, list[str]], *kinds: str) -> Iterator[tuple[str, str, bytes]]:
         rest = [object_id for kind in kinds for object_id in ids[kind] if object_id not in self._unreadable]
         before = len(self.gaps)
         read = set()
         for object_id, kind, data in read_objects(self._repo, rest, self.gaps):
             read.add(object_id)
-            yield object_id, kind, data, None
+            yield object_id, kind, data
         if len(self.gaps) > before:
             self._unreadable.update(object_id for object_id in rest if object_id not in read)
 
-    def _read_graph(self, ids: Mapping[str, list[str]]) -> None:
+    def _read_graph(self, ids: Mapping[str, list[str]], screen: Screen | None) -> list[_Object]:
+        """Take in commits, tags and trees; return the packs' commits and tags that have something to look at."""
         graph = self._graph
-        for object_id, kind, data, change in self._read(ids, "commit", "tag", "tree"):
-            if kind == "tree":
-                if not graph.add_tree(object_id, data, change):
-                    self.gaps.append(Gap("corrupt", f"tree {object_id}", "its entries are malformed"))
-            elif kind == "commit":
-                graph.add_commit(object_id, data)
-            else:
-                graph.add_tag(object_id, data)
+        found = []
+        for kind, add in (("commit", graph.add_commit), ("tag", graph.add_tag)):
+            for item in self._look(ids, kind, screen, add):
+                if item[3] is None:
+                    add(item[0], item[2])
+                else:
+                    found.append(item)
+        for object_id, _, data, change in self._read(ids, "tree"):
+            if not graph.add_tree(object_id, data, change):
+                self.gaps.append(Gap("corrupt", f"tree {object_id}", "its entries are malformed"))
         self.commits = len(graph.commits)
         refs = self._refs() if self._known else {}
         reflogs = self._reflogs() if graph.commits else []
         graph.arrange(refs, reflogs, self._repo.head)
         self._check_refs(refs)
+        return found
 
     def _refs(self) -> dict[str, str]:
         """Return the ids that refs name, each with one of its refs."""
@@ -159,13 +222,17 @@ class HistorySource:
         with self._repo.start("rev-list", "--no-walk", "--ignore-missing", "--reflog") as git:
             return git.stdout.read().decode("ascii").split()
 
-    def _messages(self, ids: Mapping[str, list[str]]) -> Iterator[Blob]:
-        graph = self._graph
-        for object_id, kind, data, _ in self._read(ids, "commit", "tag"):
-            if kind == "commit" and object_id in graph.commits:
-                yield Blob(data, object_id, graph.commit_place(object_id))
-            elif kind == "tag" and object_id in graph.tags:
-                yield Blob(data, object_id, graph.tag_place(object_id))
+    def _messages(
+        self, ids: Mapping[str, list[str]], screen: Screen | None, found: Iterable[_Object]
+    ) -> Iterator[_Object]:
+        """Yield the texts of commits and tags: those that were found, and those that no screen has seen."""
+        yield from found
+        if screen is None or self._packs is None:
+            for object_id, kind, data, _ in self._read(ids, "commit", "tag"):
+                yield object_id, kind, data, None
+            return
+        for object_id, kind, data in self._read_rest(ids, "commit", "tag"):
+            yield object_id, kind, data, None
 
     def _check_refs(self, refs: Mapping[str, str]) -> None:
         for object_id, ref in refs.items():

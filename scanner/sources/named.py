@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from scanner.display import decode_path
 from scanner.errors import ConfigError
 from scanner.git.repo import Repository
-from scanner.model import Beside, Blob, Content, Gap, LargeBlob, Place, Provenance, to_blob
+from scanner.model import Beside, Blob, Content, Gap, LargeBlob, Place, Provenance, Screen, to_blob
 from scanner.sources.beside import beside_in_index
 from scanner.sources.staged import StagedSource
 
@@ -30,7 +30,7 @@ class CommitSource(StagedSource):
         self._whole: frozenset[bytes] = frozenset()
         self._staged_ids: dict[bytes, str | None] = {}
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield what is staged, then the named files where they are more than that."""
         if not self._names <= self.paths():
             self._whole = self._names

@@ -9,7 +9,7 @@ from scanner.errors import ConfigError
 from scanner.git.objects import missing, read_contents, read_objects
 from scanner.git.repo import Repository
 from scanner.git.trace import parse_tag
-from scanner.model import Blob, Gap, LargeBlob, Place, Provenance, to_blob
+from scanner.model import Blob, Gap, LargeBlob, Place, Provenance, Screen, to_blob
 from scanner.sources.commits import RangeSource
 
 
@@ -37,7 +37,7 @@ class PushSource(RangeSource):
         self._others: list[Blob] = []
         self._named: list[str] = []
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield messages and versions of files as of a range, then what the push names beside commits."""
         yield from super().blobs()
         yield from self._others

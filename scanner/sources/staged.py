@@ -13,7 +13,20 @@ from scanner.errors import SourceError
 from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, Change, parse_change
 from scanner.git.objects import read_contents, read_objects
 from scanner.git.repo import Repository
-from scanner.model import MAX_HELD_BYTES, Beside, Blob, Content, Extent, Gap, LargeBlob, Place, Provenance, Version, to_blob
+from scanner.model import (
+    MAX_HELD_BYTES,
+    Beside,
+    Blob,
+    Content,
+    Extent,
+    Gap,
+    LargeBlob,
+    Place,
+    Provenance,
+    Screen,
+    Version,
+    to_blob,
+)
 from scanner.sources.beside import beside_in_index
 
 
@@ -36,7 +49,7 @@ class StagedSource:
         self._paths: set[bytes] = set()
         self._previous: dict[bytes, tuple[str, ...]] = {}
 
-    def blobs(self) -> Iterator[Blob | LargeBlob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield each staged entry whose content is in no parent of the commit to be at its path."""
         paths: dict[str, list[bytes]] = {}
         links: set[bytes] = set()

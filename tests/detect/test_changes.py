@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Of a change only what is new is looked at, and the matches are those of a look at everything."""
 
+import base64
 import functools
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packmaker import Op, chain, entry, pack_of
 from planted import github_token
 
-from scanner.detect.engine import Detector
+from scanner.detect.engine import Detector, Screening
 from scanner.detect.prefilter import RuleSet, compile_ruleset
 from scanner.detect.rules import builtin_directory, load_rules, load_vectors, read_packs
 from scanner.detect.vectors import expand
 
-pack = pytest.importorskip("scanner.git.kernel.pack", reason="the kernel is not compiled here")
-delta = pytest.importorskip("scanner.git.kernel.delta")
-
-# (offset, size) is copied, bytes are inserted.
-Op = tuple[int, int] | bytes
+reader = pytest.importorskip("scanner.git.kernel.reader", reason="the kernel is not compiled here")
 
 
 @functools.cache
@@ -32,18 +32,8 @@ def _detectors() -> tuple[Detector, Detector]:
 
 
 @functools.cache
-def _pack():
-    from array import array
-
-    content = b"PACK" + bytes(4) + b"\0\0\0\1" + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20)
-    return pack.Pack(content, bytes(20), array("Q", [12]), 20, 1 << 22)
-
-
-@functools.cache
 def _pieces() -> tuple[bytes, ...]:
     """What rules look for, whole and broken, in the clear and encoded."""
-    import base64
-
     vectors = [expand(vector).data for vector in load_vectors(read_packs([builtin_directory()])) if vector.positive]
     pieces = [vector for vector in vectors if len(vector) < 2000]
     pieces += [vector[: len(vector) // 2] for vector in pieces[::3]] + [vector[len(vector) // 2 :] for vector in pieces[1::3]]
@@ -53,36 +43,44 @@ def _pieces() -> tuple[bytes, ...]:
     return (*pieces, *(plain + over_lines) * 12)
 
 
-def _apply(base: bytes, ops: list[Op], delta: object) -> bytes:
-    body, size = bytearray(), 0
-    for op in ops:
-        if isinstance(op, bytes):
-            for at in range(0, len(op), 127):
-                body += bytes([len(op[at : at + 127])]) + op[at : at + 127]
-            size += len(op)
-        else:
-            body += bytes([0xFF]) + op[0].to_bytes(4, "little") + op[1].to_bytes(3, "little")
-            size += op[1]
-    head = b"".join(_varint(number) for number in (len(base), size))
-    return _pack().patch(head + bytes(body), base, delta)
+def _reader(pack: Any, order: Any = None, skip: bytes | None = None) -> Any:
+    screen = Screening(_ruleset())
+    order = pack.walk(3, skip) if order is None else order
+    return reader.Reader(pack, order, screen.near, screen.far, screen.margins, screen.heads, screen.probe, skip)
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
+def _looked_at(here: Any, look: Callable[[bytes, Any], Any]) -> tuple[dict[bytes, bytes], dict[bytes, Any]]:
+    """Read to the end; return all contents by name, and what a look at those gave that have something to look at."""
+    contents, found = {}, {}
+    while (text := here.fill()) is not None:
+        Screening(_ruleset()).search(text, here.anchors, here.forms)
+        contents.update(here.contents())
+        while (given := here.settle()) is not None:
+            name, version = given
+            found[name] = look(version.data, version)
+    assert not here.failed
+    return contents, found
 
 
-def _check(base: bytes, change: object, data: bytes) -> None:
-    """Assert that a change leads to what a look at the whole leads to; candidates that reach too far do not count."""
+def _check(first: bytes, versions: Sequence[Sequence[Op]], cut: int = 0, skipped: Collection[int] = ()) -> None:
+    """Assert that changes lead to what a look at the whole leads to; candidates that reach too far do not count."""
+    entries, expected = chain(first, versions)
+    pack = pack_of(entries)
     changed, whole = _detectors()
-    found = changed.find(data, None, change)
-    assert found == whole.find(data)
-    candidates, forms = change.notes
-    assert forms == sorted(set(_all(whole.ruleset.forms, data)))
-    assert _near(whole, data, candidates) == _near(whole, data, whole.candidates(data))
+    names = [pack.name(number) for number in range(len(entries))]
+    skip = bytes(number in skipped for number in range(len(entries)))
+    order = pack.walk(3, skip)
+    for part in (order[:cut], order[cut:]):
+        contents, found = _looked_at(_reader(pack, part, skip), lambda data, known: changed.find(data, None, known))
+        assert contents == {names[number]: expected[number] for number in part if number not in skipped}
+        for name, data in contents.items():
+            assert found.get(name, []) == whole.find(data)
+    # Nobody finds out about candidates, so all of them come back.
+    contents, seen = _looked_at(_reader(pack), lambda _, known: (known.candidates, known.forms))
+    for name, data in contents.items():
+        candidates, forms = seen.get(name, ([], []))
+        assert forms == sorted(set(_all(whole.ruleset.forms, data)))
+        assert _near(whole, data, candidates) == _near(whole, data, whole.candidates(data))
 
 
 def _all(database: object, data: bytes) -> list[tuple[int, int]]:
@@ -124,15 +122,9 @@ def _chains(draw):
 
 
 @settings(deadline=None, max_examples=150)
-@given(_chains())
-def test_a_chain_of_changes(chain) -> None:
-    data, versions = chain
-    change = delta.Delta(None)
-    _check(b"", change, data)
-    for ops in versions:
-        base, change = data, delta.Delta(change.notes)
-        data = _apply(base, ops, change)
-        _check(base, change, data)
+@given(_chains(), st.integers(0, 5), st.sets(st.integers(0, 4), max_size=2))
+def test_a_chain_of_changes(chain, cut: int, skipped: set[int]) -> None:
+    _check(*chain, cut, skipped)
 
 
 TOKEN = github_token().encode()
@@ -162,28 +154,41 @@ LINES = b"".join(b"line %d of a file\n" % i for i in range(400))
     ],
 )
 def test_where_it_could_go_wrong(base: bytes, ops: list[Op]) -> None:
-    first = delta.Delta(None)
-    _detectors()[0].find(base, None, first)
-    change = delta.Delta(first.notes)
-    _check(base, change, _apply(base, ops, change))
+    _check(base, [ops])
 
 
 def test_little_is_looked_at() -> None:
-    first = delta.Delta(None)
-    _detectors()[0].find(LINES, None, first)
-    change = delta.Delta(first.notes)
-    data = _apply(LINES, [(0, 3000), b"new\n", (3000, len(LINES) - 3000)], change)
-    ruleset = _ruleset()
-    assert len(change.gather(data, ruleset.near, ruleset.far)) < 2 * ruleset.near + 100
+    entries, _ = chain(LINES, [[(0, 3000), b"new\n", (3000, len(LINES) - 3000)]])
+    text = _reader(pack_of(entries)).fill()
+    assert len(text) - len(LINES) < 2 * _ruleset().near + 100
+
+
+def test_nothing_is_seen_across_two_contents() -> None:
+    key = b"aws_secret_access_key = " + b"a1B2" * 10
+    entries = [entry(3, part) for whole in (TOKEN, key, base64.b64encode(TOKEN)) for part in (whole[:20], whole[20:])]
+    _, found = _looked_at(_reader(pack_of(entries)), lambda data, known: _detectors()[0].find(data, None, known))
+    assert not any(found.values())
+
+
+def test_what_is_known_to_lead_nowhere_is_not_told_again() -> None:
+    base = LINES + b"password = example\n" + LINES
+    entries, _ = chain(base, [[b"new\n", (0, len(base))], [(0, len(base) + 4), b"more\n"]])
+    seen = []
+
+    def look(data: bytes, known: Any) -> None:
+        seen.append(data)
+        assert _detectors()[0].find(data, None, known) == []
+
+    here = _reader(pack_of(entries))
+    _looked_at(here, look)
+    assert len(seen) == 1
+    assert here.count == 0
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-32-be"])
 def test_other_encodings_are_read_whole(encoding: str) -> None:
     text = LINES.decode()
     base, data = text.encode(encoding), (text + f"t = {TOKEN.decode()}\n").encode(encoding)
-    first = delta.Delta(None)
-    _detectors()[0].find(base, None, first)
-    change = delta.Delta(first.notes)
-    assert _apply(base, [(0, len(base)), data[len(base) :]], change) == data
-    _check(base, change, data)
-    assert [match.value.rule.id for match in _detectors()[0].find(data, None, change)] == ["github-pat-classic"]
+    ops: list[Op] = [(0, len(base)), data[len(base) :]]
+    _check(base, [ops])
+    assert [match.value.rule.id for match in _detectors()[1].find(data)] == ["github-pat-classic"]

@@ -13,10 +13,11 @@ import time
 from array import array
 from collections import defaultdict
 
-from test_packs import a_pack, instructions
+from packmaker import chain, instructions
+from test_packs import a_pack
 
-from scanner.git.kernel.delta import Delta
-from scanner.git.kernel.pack import Pack
+from scanner.git.kernel.pack import Copies, Pack
+from scanner.git.kernel.reader import Reader
 from scanner.git.kernel.trees import parse_tree
 
 
@@ -38,54 +39,90 @@ def _pack(source: random.Random, entries: list[bytes]) -> int:
     for made in entries:
         offsets.append(len(content))
         content += _damaged(source, made) if source.random() < 0.5 else made
+    count = len(entries)
     if source.random() < 0.3:
-        offsets[source.randrange(3)] = source.choice((0, 11, 12, len(content), 1 << 63, source.randrange(len(content))))
-    names = b"".join(bytes([i]) * 20 for i in range(3)) if source.random() < 0.9 else source.randbytes(60)
+        offsets[source.randrange(count)] = source.choice((0, 11, 12, len(content), 1 << 63, source.randrange(len(content))))
+    names = b"".join(i.to_bytes(20, "big") for i in range(count)) if source.random() < 0.9 else source.randbytes(20 * count)
     pack = Pack(content + bytes(20), names, offsets, 20, source.choice((10, 1000, 1 << 22)))
     contents: dict[int, bytes] = {}
     for kind in range(8):
         for number in pack.walk(kind):
-            pack.name(number)
-            base, delta = pack.base(number), Delta()
+            assert pack.find(pack.name(number)) >= -1
+            base, delta = pack.base(number), Copies()
             with contextlib.suppress(ValueError):
                 contents[number] = pack.read(number) if base < 0 else pack.apply(number, contents.get(base, b""), delta)
-                _look(source, delta, contents[number])
+        _read(source, pack, kind)
+    flags = bytearray(count)
+    pack.also_in(pack, flags)
     return pack.count
 
 
-def _look(source: random.Random, delta: object, data: bytes) -> None:
-    before = sorted((source.randint(0, 60), 1) for _ in range(source.randint(0, 5)))
-    text = delta.gather(data, source.randint(0, 30), source.randint(30, 60))
-    fresh = sorted((source.randint(0, 80), 2) for _ in range(source.randint(0, 5)))
-    if text is not None:
-        delta.merge(before, fresh)
+def _read(source: random.Random, pack: Pack, kind: int) -> None:
+    """Read a slice of a walk, or a walk out of order, with hits where nothing is and answers of any shape."""
+    skip = bytes(source.random() < 0.3 for _ in range(pack.count)) if source.random() < 0.3 else None
+    order = pack.walk(kind, skip)
+    cuts = pack.cuts(order, source.randint(1, 3))
+    at = source.randrange(len(cuts) - 1)
+    order = order[cuts[at] : cuts[at + 1]]
+    if source.random() < 0.1:
+        order = array("i", (source.randrange(pack.count) for _ in range(5)))
+    margins = array("I", (source.randint(0, 9) for _ in range(3)))
+    reader = Reader(pack, order, source.randint(0, 30), source.randint(30, 60), (margins, margins), ((3, b"l"),), 9, skip)
+    while (text := reader.fill()) is not None:
+        for _ in range(source.randint(0, 9)):
+            reader.anchors(source.randint(0, 4), 0, source.randrange(len(text) + 9), 0, None)
+            reader.forms(source.randint(0, 4), 0, source.randrange(len(text) + 9), 0, None)
+        while (found := reader.settle()) is not None:
+            known = found[1]
+            for number, candidate in enumerate(known.candidates):
+                if source.random() < 0.7:
+                    known.candidates[number] = (*candidate[:2], source.choice(((), (1,), ("hit", 2))))
+            if source.random() < 0.1:
+                del known.candidates[source.randint(0, 2) :]
 
 
 def _delta(source: random.Random) -> None:
     base = source.randbytes(source.randint(0, 300)).replace(b"a", b"\n")
-    ops: list[object] = []
+    ops: list[bytes | tuple[int, int]] = []
     for _ in range(source.randint(0, 6)):
         at = source.randrange(len(base) + 1)
         ops.append(source.randbytes(5) if source.random() < 0.3 else (at, source.randint(1, max(1, len(base) - at))))
-    delta = Delta()
+    delta = Copies()
     pack = Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
     with contextlib.suppress(ValueError):
-        _look(source, delta, pack.patch(_damaged(source, instructions(len(base), ops)), base, delta))
+        pack.patch(_damaged(source, instructions(len(base), ops)), base, delta)
+
+
+def _chain(source: random.Random) -> list[bytes]:
+    """Return the entries of versions that change as files do."""
+    first = b"".join(b"line %d\n" % i for i in range(source.randint(0, 90)))
+    versions, size = [], len(first)
+    for _ in range(source.randint(0, 6)):
+        cuts = sorted(source.randint(0, size) for _ in range(source.randint(0, 4)))
+        ops: list[bytes | tuple[int, int]] = []
+        for start, stop in itertools.pairwise([0, *cuts, size]):
+            if start < stop and source.random() < 0.8:
+                ops.append((start, stop - start))
+            if source.random() < 0.3:
+                ops.append(source.randbytes(source.randint(1, 9)))
+        versions.append(ops)
+        size = sum(len(op) if isinstance(op, bytes) else op[1] for op in ops)
+    return chain(first, versions)[0]
 
 
 def _tree(source: random.Random) -> None:
     entries = [b"100644 %d\0" % i + source.randbytes(20) for i in range(source.randint(0, 6))]
     numbers: defaultdict[bytes, int] = defaultdict(itertools.count().__next__)
-    base, first = b"".join(entries), Delta()
+    base, first = b"".join(entries), Copies()
     parse_tree(first, base, 20, numbers)
-    delta = Delta(first.notes)
+    delta = Copies(first.notes)
     pack = Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
     cuts = sorted(source.randrange(len(base) + 1) for _ in range(3))
     ops = [(cuts[0], cuts[1] - cuts[0]), _damaged(source, b"100644 x\0" + bytes(20)), (cuts[1], cuts[2] - cuts[1])]
     ops = [op for op in ops if op and (isinstance(op, bytes) or op[1])]
     with contextlib.suppress(ValueError):
         made = pack.patch(_damaged(source, instructions(len(base), ops)), base, delta)
-        again = parse_tree(Delta(), made, 20, numbers)
+        again = parse_tree(Copies(), made, 20, numbers)
         assert parse_tree(delta, made, 20, numbers) == again
 
 
@@ -96,7 +133,7 @@ def main(seconds: float, seed: int) -> None:
     while time.monotonic() < deadline:
         for _ in range(100):
             with contextlib.suppress(ValueError):
-                _pack(source, entries)
+                _pack(source, entries if source.random() < 0.3 else _chain(source))
             _delta(source)
             _tree(source)
             count += 3

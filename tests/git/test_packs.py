@@ -3,13 +3,12 @@
 
 import contextlib
 import hashlib
-import struct
-import zlib
 from array import array
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packmaker import back, entry, instructions, pack_of, result
 
 from scanner.git.packs import LARGE, open_packs
 from scanner.git.repo import open_repository
@@ -19,65 +18,8 @@ kernel = pytest.importorskip("scanner.git.kernel.pack", reason="the kernel is no
 NAMES = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 
 
-def varint(value):
-    out = bytearray()
-    while True:
-        out.append(value & 0x7F | (0x80 if value > 0x7F else 0))
-        value >>= 7
-        if not value:
-            return bytes(out)
-
-
-def instructions(base_size, ops):
-    """A delta of copies (offset, size) and of insertions (bytes)."""
-    body, size = bytearray(), 0
-    for op in ops:
-        if isinstance(op, bytes):
-            body += bytes([len(op)]) + op
-            size += len(op)
-        else:
-            offset, length = op
-            coded = struct.pack("<I", offset), struct.pack("<I", length % 0x10000)[:3]
-            flags = 0x80 | sum(1 << i for i in range(4) if coded[0][i]) | sum(0x10 << i for i in range(3) if coded[1][i])
-            body += bytes([flags]) + bytes(b for part in coded for b in part if b)
-            size += length
-    return varint(base_size) + varint(size) + bytes(body)
-
-
-def result(base, ops):
-    return b"".join(op if isinstance(op, bytes) else base[op[0] : op[0] + op[1]] for op in ops)
-
-
-def entry(kind, data, *, size=None, before=b""):
-    size = len(data) if size is None else size
-    head = bytearray([kind << 4 | size & 15])
-    size >>= 4
-    while size:
-        head[-1] |= 0x80
-        head.append(size & 0x7F)
-        size >>= 7
-    return bytes(head) + before + zlib.compress(data)
-
-
-def back(distance):
-    out = [distance & 0x7F]
-    distance >>= 7
-    while distance:
-        distance -= 1
-        out.insert(0, 0x80 | distance & 0x7F)
-        distance >>= 7
-    return bytes(out)
-
-
-def pack_of(entries, names=None, limit=LARGE, offsets=None):
-    """A kernel pack made by hand; names are numbers, in order, unless told."""
-    content, places = b"PACK" + struct.pack(">II", 2, len(entries)), []
-    for made in entries:
-        places.append(len(content))
-        content += made
-    content += hashlib.sha1(content).digest()
-    names = names or [bytes([i]) * 20 for i in range(len(entries))]
-    return kernel.Pack(content, b"".join(names), array("Q", offsets or places), 20, limit)
+def name(number):
+    return number.to_bytes(20, "big")
 
 
 def a_pack():
@@ -86,7 +28,7 @@ def a_pack():
     child = instructions(len(base), [(0, 9), b"new\n", (9, 8)])
     grandchild = instructions(21, [(9, 12)])
     second = entry(6, child, before=back(len(root)))
-    third = entry(7, grandchild, before=bytes([1]) * 20)
+    third = entry(7, grandchild, before=name(1))
     return [root, second, third], [base, b"one line\nnew\nanother\n", b"new\nanother\n"]
 
 
@@ -110,7 +52,7 @@ def test_a_base_is_let_go_by_its_largest_family():
         offset = sum(len(e) for e in entries)
         entries.append(entry(6, instructions(100, [(0, 100)]), before=back(offset - sum(len(e) for e in entries[:before]))))
     pack = pack_of(entries)
-    walk = pack.walk(3)
+    walk = list(pack.walk(3))
     assert walk[0] == 0
     assert walk[-3:] == [2, 3, 4]
     assert [pack.is_last(n) for n in range(6)] == [False, False, True, True, True, False]
@@ -118,13 +60,13 @@ def test_a_base_is_let_go_by_its_largest_family():
 
 
 def test_circles_and_lost_bases_are_of_no_kind():
-    one = entry(7, instructions(4, [(0, 4)]), before=bytes([1]) * 20)
-    two = entry(7, instructions(4, [(0, 4)]), before=bytes([0]) * 20)
-    lost = entry(7, instructions(4, [(0, 4)]), before=bytes([9]) * 20)
-    self = entry(7, instructions(4, [(0, 4)]), before=bytes([3]) * 20)
-    after = entry(7, instructions(4, [(0, 4)]), before=bytes([2]) * 20)
+    one = entry(7, instructions(4, [(0, 4)]), before=name(1))
+    two = entry(7, instructions(4, [(0, 4)]), before=name(0))
+    lost = entry(7, instructions(4, [(0, 4)]), before=name(9))
+    self = entry(7, instructions(4, [(0, 4)]), before=name(3))
+    after = entry(7, instructions(4, [(0, 4)]), before=name(2))
     pack = pack_of([one, two, lost, self, after, entry(3, b"data")])
-    assert pack.walk(3) == [5]
+    assert list(pack.walk(3)) == [5]
     assert len(pack.ids(0)) == 5
 
 
@@ -222,7 +164,37 @@ def objects(repo, environ, max_bytes=LARGE):
         for object_id, content, _ in packs.read(kind, failed):
             assert object_id not in found
             found[object_id] = (kind, content)
+        assert found.items() >= searched(packs, kind, failed).items()
     return found, {*packs.others, *failed}, packs
+
+
+class Everything:
+    """A screen for which there is something in all that is not empty."""
+
+    near, far, margins, heads, probe = 20, 40, (array("I"), array("I")), ((0, b""),), 0
+
+    def search(self, text, anchors, forms):
+        for end in range(1, len(text) + 1, 97):
+            anchors(1, 0, end, 0, None)
+            forms(2, 0, end, 0, None)
+
+
+def searched(packs, kind, failed):
+    """All objects of a kind, read as texts; every one of them must come back, once."""
+    seen, given, again = {}, {}, []
+
+    def take(reader):
+        assert reader.count == 0
+        for raw, content in reader.contents():
+            assert raw.hex() not in seen
+            seen[raw.hex()] = (kind, content)
+        return True
+
+    for object_id, content, _ in packs.search(kind, Everything(), again, take):
+        given[object_id] = (kind, content)
+    assert given == seen
+    assert set(again) <= set(failed)
+    return seen
 
 
 def check(repo, environ, algorithm=hashlib.sha1):

@@ -5,148 +5,140 @@
 The change that a delta makes is followed to the places where a candidate can be that the base has not.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memchr, memcpy
+from libc.stdlib cimport realloc
+from libc.string cimport memchr
 
-from scanner.git.kernel.pack cimport Copies, Copy
-
-
-cdef struct Window:
-    size_t start      # what has to be looked at again ...
-    size_t stop
-    size_t first      # ... and the ends of candidates that are to be had from there, inclusive
-    size_t final
-    size_t at         # where the window stands in the gathered text
+from scanner.git.kernel.pack cimport Copy
 
 
-cdef class Delta(Copies):
-    """How one version of a content was made of another, and where in it something new can be."""
+cdef size_t open_windows(const Change *change, const char *text, size_t near, size_t far, Window *windows) noexcept:
+    """Tell the parts of the content in which a candidate can be that the base has not; return how many.
 
-    cdef Window *_windows
-    cdef size_t _window_count
+    A candidate hangs on at most `near` bytes before its end and one behind it, or on `far` of them within its line.
+    There is room for one window more than there are copies, and one more than that.
+    """
+    cdef size_t i, done = 0, count = 0
+    cdef const Copy *copy
+    for i in range(change.count):
+        copy = &change.copies[i]
+        if i or copy.at or copy.source:
+            count = _open(change.size, text, done, copy.at, near, far, windows, count)
+        done = copy.at + copy.size
+    if done < change.size or change.count == 0 or (
+            change.copies[change.count - 1].source + change.copies[change.count - 1].size != change.base_size):
+        count = _open(change.size, text, done, change.size, near, far, windows, count)
+    return count
 
-    def __dealloc__(self):
-        free(self._windows)
 
-    def gather(self, bytes data not None, size_t near, size_t far):
-        """Return, one after the other, the parts of the result in which a candidate can be that the base has not.
+cdef size_t _open(size_t size, const char *text, size_t start, size_t stop, size_t near, size_t far, Window *windows,
+                  size_t count) noexcept:
+    """Add the window around a part that was not copied, which may be empty, or widen the last one to it."""
+    cdef size_t first, final, line, bound
+    cdef const char *found
+    cdef Window *last
+    # To the left: the beginning of the line, or where `far` ends, but `near` in any case.
+    bound = start - far - 1 if start > far + 1 else 0
+    line = start
+    while line > bound and text[line - 1] != 10:
+        line -= 1
+    # One byte more, for what looks at a boundary.
+    if line:
+        line -= 1
+    if line < bound:
+        line = bound
+    first = start - near - 1 if start > near + 1 else 0
+    if line < first:
+        first = line
+    # To the right: a candidate that ends in the next line, and further away than `near`, hangs on copied bytes only.
+    bound = far + 1 if size - stop > far + 1 else size - stop
+    found = <const char *>memchr(text + stop, 10, bound)
+    final = <size_t>(found - text) + 1 if found is not NULL else stop + bound
+    bound = near + 1 if size - stop > near + 1 else size - stop
+    if final < stop + bound:
+        final = stop + bound
+    if count:
+        last = &windows[count - 1]
+        if first <= last.stop:
+            last.final = final
+            last.stop = final + 1 if final < size else size
+            return count
+    last = &windows[count]
+    last.start, last.first, last.final = first, start, final
+    last.stop = final + 1 if final < size else size
+    return count + 1
 
-        A candidate hangs on at most `near` bytes before its end and one behind it, or on `far` of them within its
-        line. None where the parts are most of the result.
-        """
-        if <size_t>PyBytes_GET_SIZE(data) != self.size:
-            raise ValueError("not the content that the delta made")
-        cdef const char *text = PyBytes_AS_STRING(data)
-        cdef size_t i, done = 0, total = 0
-        cdef Window *window
-        free(self._windows)
-        self._window_count = 0
-        self._windows = <Window *>malloc((self.count + 2) * sizeof(Window))
-        if self._windows is NULL:
+
+cdef int push(Marks *marks, size_t end, uint32_t rule, PyObject *note) except -1:
+    """Add a candidate to a list of them."""
+    cdef Mark *room
+    cdef Mark *mark
+    if marks.count >= marks.room:
+        room = <Mark *>realloc(marks.items, (2 * marks.room + 64) * sizeof(Mark))
+        if room is NULL:
             raise MemoryError
-        for i in range(self.count):
-            if i or self.parts[i].at or self.parts[i].source:
-                self._open(text, done, self.parts[i].at, near, far)
-            done = self.parts[i].at + self.parts[i].size
-        if done < self.size or self.count == 0 or (
-                self.parts[self.count - 1].source + self.parts[self.count - 1].size != self.base_size):
-            self._open(text, done, self.size, near, far)
-        for i in range(self._window_count):
-            self._windows[i].at = total
-            total += self._windows[i].stop - self._windows[i].start
-        if total > self.size - self.size // 4:
-            return None
-        gathered = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>total)
-        for i in range(self._window_count):
-            window = &self._windows[i]
-            memcpy(PyBytes_AS_STRING(gathered) + window.at, text + window.start, window.stop - window.start)
-        return gathered
+        marks.items, marks.room = room, 2 * marks.room + 64
+    mark = &marks.items[marks.count]
+    mark.end, mark.rule, mark.note = <uint32_t>end, rule, note
+    marks.count += 1
+    return 0
 
-    cdef void _open(self, const char *text, size_t start, size_t stop, size_t near, size_t far) noexcept:
-        """Add the window around a part that was not copied, which may be empty, or widen the last one to it."""
-        cdef size_t size = self.size, first, final, line, bound
-        cdef const char *found
-        cdef Window *last
-        # To the left: the beginning of the line, or where `far` ends, but `near` in any case.
-        bound = start - far - 1 if start > far + 1 else 0
-        line = start
-        while line > bound and text[line - 1] != 10:
-            line -= 1
-        # One byte more, for what looks at a boundary.
-        if line:
-            line -= 1
-        if line < bound:
-            line = bound
-        first = start - near - 1 if start > near + 1 else 0
-        if line < first:
-            first = line
-        # To the right: a candidate that ends in the next line, and further away than `near`, hangs on copied bytes only.
-        bound = far + 1 if size - stop > far + 1 else size - stop
-        found = <const char *>memchr(text + stop, 10, bound)
-        final = <size_t>(found - text) + 1 if found is not NULL else stop + bound
-        bound = near + 1 if size - stop > near + 1 else size - stop
-        if final < stop + bound:
-            final = stop + bound
-        if self._window_count:
-            last = &self._windows[self._window_count - 1]
-            if first <= last.stop:
-                last.final = final
-                last.stop = final + 1 if final < size else size
-                return
-        last = &self._windows[self._window_count]
-        self._window_count += 1
-        last.start, last.first, last.final = first, start, final
-        last.stop = final + 1 if final < size else size
 
-    def merge(self, list before not None, list fresh not None, const uint32_t[::1] left=None,
-              const uint32_t[::1] right=None):
-        """Return the candidates (end, rule) of the result: those of the base's in copied parts, and the fresh ones.
+cdef int carry(const Change *change, const Marks *before, const Window *windows, size_t window_count,
+               const Margins *margins, Marks *out) except -1:
+    """Add those candidates of the base's that stand in copied parts, in the order of their new places.
 
-        Both lists are in ascending order; the offsets of `fresh` are those of the gathered text. A candidate of the
-        base's may have a third part, that hangs on `left[rule]` bytes before its end and `right[rule]` behind it: it
-        keeps that where all of these are copied with it.
-        """
-        cdef size_t rule, rules = <size_t>left.shape[0] if left is not None and right is not None else 0
-        cdef list found = []
-        cdef size_t i, window, end, low, high, middle
-        cdef size_t known = <size_t>len(before)
-        cdef Copy *copy
-        cdef bint whole
-        if not known and not fresh:
-            return found
-        window = 0
-        for i in range(self.count if known else 0):
-            copy = &self.parts[i]
-            low, high = 0, known
-            while low < high:
-                middle = (low + high) >> 1
-                if <size_t>(<tuple>before[middle])[0] <= copy.source:
-                    low = middle + 1
-                else:
-                    high = middle
-            while low < known:
-                item = <tuple>before[low]
-                end = <size_t>item[0]
-                if end > copy.source + copy.size:
-                    break
-                rule = <size_t>item[1]
-                whole = rule < rules and rule < <size_t>right.shape[0] and (
-                    end - copy.source >= left[rule] and copy.source + copy.size - end >= right[rule])
-                end = end - copy.source + copy.at
-                while window < self._window_count and self._windows[window].final < end:
-                    window += 1
-                if window >= self._window_count or end < self._windows[window].first:
-                    found.append((end, item[1], item[2]) if whole and len(item) == 3 else (end, item[1]))
-                low += 1
-        window = 0
-        for item in fresh:
-            end = <size_t>item[0]
-            while window + 1 < self._window_count and self._windows[window + 1].at < end:
+    What is known of one holds where all that decides about it is copied with it.
+    """
+    cdef size_t i, end, low, high, middle, stop, window = 0
+    cdef const Copy *copy
+    cdef const Mark *mark
+    cdef bint begins, ends, holds
+    for i in range(change.count if before.count else 0):
+        copy = &change.copies[i]
+        stop = copy.source + copy.size
+        begins = copy.at == 0 and copy.source == 0
+        ends = stop == change.base_size and copy.at + copy.size == change.size
+        low, high = 0, before.count
+        while low < high:
+            middle = (low + high) >> 1
+            if before.items[middle].end <= copy.source:
+                low = middle + 1
+            else:
+                high = middle
+        while low < before.count and before.items[low].end <= stop:
+            mark = &before.items[low]
+            low += 1
+            end = mark.end - copy.source + copy.at
+            while window < window_count and windows[window].final < end:
                 window += 1
-            end = end - self._windows[window].at + self._windows[window].start
-            if self._windows[window].first <= end <= self._windows[window].final:
-                found.append((end, item[1]))
-        found.sort()
-        return found
+            if window < window_count and end >= windows[window].first:
+                continue
+            holds = mark.rule < margins.rules and (begins or mark.end - copy.source >= margins.left[mark.rule]) and (
+                ends or stop - mark.end >= margins.right[mark.rule])
+            push(out, end, mark.rule, mark.note if holds else NULL)
+    return 0
+
+
+cdef int choose(const Marks *hits, size_t *next, const Window *windows, size_t window_count, const Marks *carried,
+                Marks *out) except -1:
+    """Add what was found in these windows of a text, from hit number `next` on, and what was carried, in order."""
+    cdef size_t window, end, taken = 0
+    cdef const Window *here
+    for window in range(window_count):
+        here = &windows[window]
+        while next[0] < hits.count and hits.items[next[0]].end <= here.at + here.stop - here.start:
+            end = hits.items[next[0]].end
+            if end > here.at:
+                end = end - here.at + here.start
+                if here.first <= end <= here.final:
+                    while taken < carried.count and carried.items[taken].end < end:
+                        push(out, carried.items[taken].end, carried.items[taken].rule, carried.items[taken].note)
+                        taken += 1
+                    push(out, end, hits.items[next[0]].rule, NULL)
+            next[0] += 1
+    while taken < carried.count:
+        push(out, carried.items[taken].end, carried.items[taken].rule, carried.items[taken].note)
+        taken += 1
+    return 0

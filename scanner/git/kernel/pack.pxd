@@ -36,9 +36,16 @@ cdef struct Entry:
 
 
 cdef struct Copy:
-    size_t at         # in the result
-    size_t source     # in the base
-    size_t size
+    uint32_t at       # in the result
+    uint32_t source   # in the base
+    uint32_t size
+
+
+# The copied parts of one content after the other.
+cdef struct Copied:
+    Copy *items
+    size_t count
+    size_t room
 
 
 cdef class Copies:
@@ -48,7 +55,7 @@ cdef class Copies:
     cdef size_t count
     cdef size_t base_size
     cdef size_t size
-    cdef int take(self, const Copy *parts, size_t count, size_t base_size, size_t size) except -1
+    cdef int take(self, const Copied *copied, size_t first, size_t base_size, size_t size) except -1
 
 
 cdef class Pack:
@@ -65,15 +72,15 @@ cdef class Pack:
     cdef bint _ready
     cdef uint8_t *_scratch
     cdef size_t _scratch_size
-    cdef Copy *_copies
-    cdef size_t _copies_room
+    cdef Copied _copied
 
+    cdef uint64_t _packed(self, int32_t number) except? 0
     cdef void _read_header(self, Entry *entry) noexcept
     cdef int64_t _at(self, uint64_t offset) noexcept
     cdef int64_t _named(self, const uint8_t *name) noexcept
     cdef int _tell_kinds(self) except -1
-    cdef size_t _preorder(self, int kind, int32_t *first, int32_t *after, int32_t *heirs, int32_t *todo,
-                          int32_t *order) noexcept
+    cdef size_t _preorder(self, int kind, const uint8_t *needed, int32_t *first, int32_t *after, int32_t *heirs,
+                          int32_t *todo, int32_t *order) noexcept
     cdef int _inflate(self, size_t number, uint8_t *out, size_t size) except -1
-    cdef bytes _apply(self, const uint8_t *data, size_t size, bytes base, Copies delta)
-    cdef int _make_room(self, size_t copies) except -1
+    cdef bytes content(self, size_t number, bytes base, Copied *copied)
+    cdef bytes _apply(self, const uint8_t *data, size_t size, bytes base, Copied *copied)

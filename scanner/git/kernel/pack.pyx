@@ -7,15 +7,20 @@ checked before it is used, by hand: the compiler does not. Whatever does not fit
 asks git.
 """
 
+from cpython cimport array
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy
 
+import array
+
 # A pack of more entries than this is git's to read; numbers of entries are 32 bits wide here.
 cdef size_t _MOST_ENTRIES = 1 << 30
 cdef int32_t _NO_BASE = -1
 cdef int32_t _LOST_BASE = -2
+cdef array.array _NUMBERS = array.array("i")
 
 
 cdef int _by_offset(const void *a, const void *b) noexcept nogil:
@@ -36,12 +41,13 @@ cdef class Copies:
     def __dealloc__(self):
         free(self.parts)
 
-    cdef int take(self, const Copy *parts, size_t count, size_t base_size, size_t size) except -1:
+    cdef int take(self, const Copied *copied, size_t first, size_t base_size, size_t size) except -1:
+        cdef size_t count = copied.count - first
         cdef Copy *room = <Copy *>malloc((count + 1) * sizeof(Copy))
         if room is NULL:
             raise MemoryError
         if count:
-            memcpy(room, parts, count * sizeof(Copy))
+            memcpy(room, copied.items + first, count * sizeof(Copy))
         free(self.parts)
         self.parts = room
         self.count, self.base_size, self.size = count, base_size, size
@@ -104,7 +110,7 @@ cdef class Pack:
         free(self._entries)
         free(self._numbers)
         free(self._scratch)
-        free(self._copies)
+        free(self._copied.items)
 
     cdef void _read_header(self, Entry *entry) noexcept:
         """Take in an entry's header; kind 0 where there is none that makes sense."""
@@ -243,15 +249,44 @@ cdef class Pack:
             raise IndexError(number)
         return self._entries[number].parent != 0
 
+    def find(self, bytes name not None):
+        """Return the number of the entry with this id, or -1."""
+        cdef int64_t found = -1
+        if <size_t>len(name) == self._id_bytes:
+            found = self._named(<const uint8_t *>PyBytes_AS_STRING(name))
+        return self._numbers[found] if found >= 0 else -1
+
+    def kind(self, size_t number):
+        """Return the kind of what an entry ends in (gitformat-pack's numbers), 0 where it is not known."""
+        if number >= self.count:
+            raise IndexError(number)
+        return self._entries[number].kind
+
+    def also_in(self, Pack other not None, bytearray flags not None):
+        """Flag the entries that another pack has as well, of the same kind."""
+        cdef size_t mine = 0, theirs = 0
+        cdef int order
+        cdef uint8_t *flag = <uint8_t *>PyByteArray_AS_STRING(flags)
+        if <size_t>len(flags) != self.count or other._id_bytes != self._id_bytes:
+            raise ValueError("flags of another pack")
+        while mine < self.count and theirs < other.count:
+            order = memcmp(self._ids + mine * self._id_bytes, other._ids + theirs * self._id_bytes, self._id_bytes)
+            if order == 0 and self._entries[self._numbers[mine]].kind == other._entries[other._numbers[theirs]].kind:
+                flag[self._numbers[mine]] = 1
+            mine += order <= 0
+            theirs += order >= 0
+
     def ids(self, int kind):
         """Return the ids of all entries of a kind (gitformat-pack's numbers; 0 where it is not known)."""
         cdef size_t i
         return [self.name(i) for i in range(self.count) if self._entries[i].kind == kind]
 
-    def walk(self, int kind):
+    def walk(self, int kind, const uint8_t[::1] skip=None):
         """Return the numbers of a kind's entries, depth first: every base before its deltas, the largest family last.
 
         So a base need only be held while its smaller families are read: never more than log2(count) of them at once.
+        Entries that `skip` flags are left out, but for those that others are made of. One walk of a kind at a time:
+        `is_last` and `is_base` speak of the last one.
         """
         cdef size_t n = self.count, i, filled = 0
         cdef int32_t at, base, largest
@@ -261,13 +296,15 @@ cdef class Pack:
         cdef int32_t *heirs = <int32_t *>malloc(n * sizeof(int32_t))
         cdef int32_t *todo = <int32_t *>malloc(n * sizeof(int32_t))
         cdef uint32_t *sizes = <uint32_t *>malloc(n * sizeof(uint32_t))
+        cdef uint8_t *needed = <uint8_t *>malloc(n)
         try:
-            if not (first and after and order and heirs and todo and sizes):
+            if not (first and after and order and heirs and todo and sizes and needed):
                 raise MemoryError
+            if skip is not None and <size_t>skip.shape[0] != n:
+                raise ValueError("flags of another pack")
             for i in range(n):
                 first[i] = heirs[i] = -1
-                sizes[i] = 1
-            for i in range(n):
+                sizes[i] = needed[i] = 1
                 if self._entries[i].kind == kind:
                     self._entries[i].last = self._entries[i].parent = 0
             for i in range(n):
@@ -276,13 +313,15 @@ cdef class Pack:
                 if self._entries[at].kind == kind and base >= 0:
                     after[at] = first[base]
                     first[base] = at
-                    self._entries[base].parent = 1
             # Without an order among siblings first, to count families from their ends.
-            filled = self._preorder(kind, first, after, heirs, todo, order)
+            filled = self._preorder(kind, needed, first, after, heirs, todo, order)
+            for i in range(filled if skip is not None else 0):
+                needed[order[i]] = skip[order[i]] == 0
             for i in range(filled):
                 at = order[filled - 1 - i]
                 base = self._entries[at].base
-                if base >= 0:
+                if base >= 0 and needed[at]:
+                    needed[base] = self._entries[base].parent = 1
                     sizes[base] += sizes[at]
                     largest = heirs[base]
                     if largest < 0 or sizes[at] > sizes[largest]:
@@ -290,8 +329,11 @@ cdef class Pack:
             for i in range(filled):
                 if heirs[order[i]] >= 0:
                     self._entries[heirs[order[i]]].last = 1
-            filled = self._preorder(kind, first, after, heirs, todo, order)
-            return [order[i] for i in range(filled)]
+            filled = self._preorder(kind, needed, first, after, heirs, todo, order)
+            numbers = array.clone(_NUMBERS, <Py_ssize_t>filled, False)
+            if filled:
+                memcpy(numbers.data.as_ints, order, filled * sizeof(int32_t))
+            return numbers
         finally:
             free(first)
             free(after)
@@ -299,13 +341,14 @@ cdef class Pack:
             free(heirs)
             free(todo)
             free(sizes)
+            free(needed)
 
-    cdef size_t _preorder(self, int kind, int32_t *first, int32_t *after, int32_t *heirs, int32_t *todo,
-                          int32_t *order) noexcept:
+    cdef size_t _preorder(self, int kind, const uint8_t *needed, int32_t *first, int32_t *after, int32_t *heirs,
+                          int32_t *todo, int32_t *order) noexcept:
         cdef size_t i, filled = 0, waiting
         cdef int32_t at, child
         for i in range(self.count):
-            if self._entries[i].kind != kind or self._entries[i].base != _NO_BASE:
+            if self._entries[i].kind != kind or self._entries[i].base != _NO_BASE or not needed[i]:
                 continue
             todo[0] = <int32_t>i
             waiting = 1
@@ -320,11 +363,29 @@ cdef class Pack:
                     waiting += 1
                 child = first[at]
                 while child >= 0:
-                    if child != heirs[at]:
+                    if child != heirs[at] and needed[child]:
                         todo[waiting] = child
                         waiting += 1
                     child = after[child]
         return filled
+
+    def cuts(self, const int32_t[::1] order not None, size_t parts):
+        """Return where a walk is to be cut into so many slices of about the same number of packed bytes."""
+        cdef size_t i, total = 0, done = 0, count = <size_t>order.shape[0]
+        found = [0]
+        for i in range(count):
+            total += self._packed(order[i])
+        for i in range(count):
+            if parts and done >= total * len(found) // parts and <size_t>len(found) < parts:
+                found.append(i)
+            done += self._packed(order[i])
+        return [*found, count]
+
+    cdef uint64_t _packed(self, int32_t number) except? 0:
+        if number < 0 or <size_t>number >= self.count:
+            raise IndexError(number)
+        return (self._entries[number + 1].offset if <size_t>number + 1 < self.count else self._end) - (
+            self._entries[number].offset)
 
     cdef int _inflate(self, size_t number, uint8_t *out, size_t size) except -1:
         """Inflate an entry's data, of exactly this size."""
@@ -347,41 +408,56 @@ cdef class Pack:
 
     def read(self, size_t number):
         """Return the content of an entry that is no delta."""
-        if number >= self.count or self._entries[number].base != _NO_BASE or self._entries[number].kind == 0:
+        if number >= self.count or self._entries[number].base != _NO_BASE:
             raise ValueError("not an object by itself")
-        cdef uint64_t size = self._entries[number].size
-        if size > self._limit:
-            raise ValueError("a large object")
-        content = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)
-        self._inflate(number, <uint8_t *>PyBytes_AS_STRING(content), size)
-        return content
+        return self.content(number, None, &self._copied)
 
     def apply(self, size_t number, bytes base not None, Copies delta=None):
         """Return what a delta makes of its base's content; `delta` is filled in with what came from where."""
-        if number >= self.count or self._entries[number].base < 0 or self._entries[number].kind == 0:
+        if number >= self.count or self._entries[number].base < 0:
             raise ValueError("not a delta")
-        cdef uint64_t size = self._entries[number].size
-        cdef uint8_t *room
-        # A delta may be longer than what it makes, though git writes none such.
-        if size > self._limit:
-            raise ValueError("a large delta")
-        if size > self._scratch_size:
-            room = <uint8_t *>realloc(self._scratch, size)
-            if room is NULL:
-                raise MemoryError
-            self._scratch, self._scratch_size = room, size
-        self._inflate(number, self._scratch, size)
-        return self._apply(self._scratch, size, base, delta)
+        self._copied.count = 0
+        result = self.content(number, base, &self._copied)
+        if delta is not None:
+            delta.take(&self._copied, 0, <size_t>len(base), <size_t>len(result))
+        return result
 
     def patch(self, bytes instructions not None, bytes base not None, Copies delta=None):
         """Return what these delta instructions make of a base; `apply` without a pack's entry."""
-        return self._apply(<const uint8_t *>PyBytes_AS_STRING(instructions), PyBytes_GET_SIZE(instructions), base, delta)
+        self._copied.count = 0
+        result = self._apply(<const uint8_t *>PyBytes_AS_STRING(instructions), PyBytes_GET_SIZE(instructions), base,
+                             &self._copied)
+        if delta is not None:
+            delta.take(&self._copied, 0, <size_t>len(base), <size_t>len(result))
+        return result
 
-    cdef bytes _apply(self, const uint8_t *data, size_t size, bytes base, Copies delta):
+    cdef bytes content(self, size_t number, bytes base, Copied *copied):
+        """Return an entry's content; of a delta it is added to `copied` which parts of it the base has, in order."""
+        cdef Entry *entry = &self._entries[number]
+        cdef uint8_t *room
+        if entry.kind == 0:
+            raise ValueError("an object that leads to nothing")
+        # A delta may be longer than what it makes, though git writes none such.
+        if entry.size > self._limit:
+            raise ValueError("a large object, or a large delta")
+        if entry.base < 0:
+            content = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>entry.size)
+            self._inflate(number, <uint8_t *>PyBytes_AS_STRING(content), entry.size)
+            return content
+        if entry.size > self._scratch_size:
+            room = <uint8_t *>realloc(self._scratch, entry.size)
+            if room is NULL:
+                raise MemoryError
+            self._scratch, self._scratch_size = room, entry.size
+        self._inflate(number, self._scratch, entry.size)
+        return self._apply(self._scratch, entry.size, base, copied)
+
+    cdef bytes _apply(self, const uint8_t *data, size_t size, bytes base, Copied *copied):
         cdef const uint8_t *source = <const uint8_t *>PyBytes_AS_STRING(base)
         cdef size_t source_size = <size_t>PyBytes_GET_SIZE(base)
-        cdef size_t at = 0, copies = 0, offset, length, left, made
+        cdef size_t at = 0, copies = copied.count, offset, length, left, made
         cdef uint64_t result_size
+        cdef Copy *last
         cdef uint8_t op, bit
         cdef uint8_t *out
         if _varint(data, size, &at) != source_size:
@@ -414,14 +490,13 @@ cdef class Pack:
                 if length > left or offset > source_size or length > source_size - offset:
                     raise ValueError("a delta that copies what is not there")
                 memcpy(out + made, source + offset, length)
-                if copies and self._copies[copies - 1].at + self._copies[copies - 1].size == made and (
-                        self._copies[copies - 1].source + self._copies[copies - 1].size == offset):
-                    self._copies[copies - 1].size += length
+                last = &copied.items[copies - 1] if copies > copied.count else NULL
+                if last is not NULL and last.at + last.size == made and last.source + last.size == offset:
+                    last.size += <uint32_t>length
                 else:
-                    self._make_room(copies)
-                    self._copies[copies].at = made
-                    self._copies[copies].source = offset
-                    self._copies[copies].size = length
+                    _make_room(copied, copies)
+                    last = &copied.items[copies]
+                    last.at, last.source, last.size = <uint32_t>made, <uint32_t>offset, <uint32_t>length
                     copies += 1
             elif op:
                 length = op
@@ -435,18 +510,18 @@ cdef class Pack:
             left -= length
         if left:
             raise ValueError("a delta that makes too little")
-        if delta is not None:
-            delta.take(self._copies, copies, source_size, made)
+        copied.count = copies
         return result
 
-    cdef int _make_room(self, size_t copies) except -1:
-        cdef Copy *room
-        if copies >= self._copies_room:
-            room = <Copy *>realloc(self._copies, (2 * copies + 64) * sizeof(Copy))
-            if room is NULL:
-                raise MemoryError
-            self._copies, self._copies_room = room, 2 * copies + 64
-        return 0
+
+cdef int _make_room(Copied *copied, size_t copies) except -1:
+    cdef Copy *room
+    if copies >= copied.room:
+        room = <Copy *>realloc(copied.items, (2 * copies + 64) * sizeof(Copy))
+        if room is NULL:
+            raise MemoryError
+        copied.items, copied.room = room, 2 * copies + 64
+    return 0
 
 
 cdef uint64_t _varint(const uint8_t *data, size_t size, size_t *at) except? 0xffffffffffffffff:
