@@ -175,8 +175,7 @@ class _Run:
 
     def read(self, seal: Seal | None) -> None:
         """Scan every blob, until the time limit if there is one."""
-        for content in self._source.blobs(_Screen(self) if seal is None else None):
-            blob = seal.hold(content) if seal is not None and isinstance(content, LargeBlob) else content
+        for blob in self._source.blobs(_Screen(self) if seal is None else None):
             if isinstance(blob, LargeBlob):
                 self._scan_large(blob, seal)
             else:
@@ -190,13 +189,12 @@ class _Run:
 
     def read_sealed(self, seal: Seal) -> None:
         """Check the files of the state that the SOPS half is about; they are counted where nothing else is scanned."""
-        for content in seal.source.blobs():
-            blob = seal.hold(content) if isinstance(content, LargeBlob) else content
-            if self._counts_sealed:
-                self._count(blob.id, 0 if isinstance(blob, LargeBlob) else len(blob.data))
+        for blob in seal.source.blobs():
             if isinstance(blob, LargeBlob):
-                self._pass_over(blob, seal)
+                self._check_large(blob, seal)
             else:
+                if self._counts_sealed:
+                    self._count(blob.id, len(blob.data))
                 seal.check(blob)
             if self._is_over():
                 break
@@ -244,12 +242,14 @@ class _Run:
         if looked.matches:
             self._sight(blob, [match for match, _ in looked.matches], lambda index: looked.matches[index][1])
         if seal is not None:
-            seal.pass_over(blob, is_encrypted=looked.is_encrypted)
+            seal.check_large(blob, is_encrypted=looked.is_encrypted)
 
-    def _pass_over(self, blob: LargeBlob, seal: Seal) -> None:
+    def _check_large(self, blob: LargeBlob, seal: Seal) -> None:
         from scanner.large import is_encrypted
 
-        seal.pass_over(blob, is_encrypted=is_encrypted(blob.pieces))
+        if self._counts_sealed:
+            self._count(blob.id, blob.pieces.size or 0)
+        seal.check_large(blob, is_encrypted=is_encrypted(blob.pieces))
 
     def _passing(self, blob: LargeBlob) -> Iterator[bytes]:
         """Yield the pieces, counted, until the time is over."""

@@ -43,17 +43,16 @@ def find_in_pieces(
     take: Callable[[Match, Around], _T],
     *,
     context: int = 0,
-    size: int = PIECE_BYTES,
 ) -> list[_T]:
     """Return what `take` makes of each match that `Detector.find` has for the chunks joined, in the same order.
 
     It sees at least `context` bytes before and behind the match, as far as there are any. What is held is a piece of
-    `size` bytes and what matches reach over.
+    `PIECE_BYTES` and what matches reach over.
     """
     detector.begin(path)
     readings: list[_Reading[_T]] = []
     decoder: codecs.IncrementalDecoder | None = None
-    for piece, is_last in _gather(chunks, max(size, PROBE_BYTES)):
+    for piece, is_last in _gather(chunks, max(PIECE_BYTES, PROBE_BYTES)):
         if not readings:
             readings.append(_Reading(detector, (), take, context))
             if encoding := encoding_of(piece):
@@ -73,9 +72,8 @@ class _Reading(Generic[_T]):
         self._encoding = encoding
         self._take = take
         # What a place hangs on, before it and behind it.
-        self._before, self._behind = (
-            context + max([run, *margins]) for run, margins in zip(reach_of_runs(), Screening(detector.ruleset).margins, strict=True)
-        )
+        margins = Screening(detector.ruleset).margins
+        self._before, self._behind = (context + max([run, *reach]) for run, reach in zip(reach_of_runs(), margins, strict=True))
         self._held = b""
         self._start = 0
         self._origin = Origin()

@@ -76,17 +76,14 @@ class Seal:
     def _in_scope(self, path: bytes) -> bool:
         return not self._scope or any(path == part or path.startswith(part + b"/") for part in self._scope)
 
-    def hold(self, blob: LargeBlob) -> Blob | LargeBlob:
-        """Return a large file as a whole where these checks are meant for it and it can be held, else as it is."""
-        size, place = blob.pieces.size, blob.place
-        if place is None or size is None or size > MAX_HELD_BYTES or not (self._concerns(place) and self._governs(place.path)):
-            return blob
-        return Blob(b"".join(blob.pieces), blob.id, place)
-
-    def pass_over(self, blob: LargeBlob, *, is_encrypted: bool) -> None:
-        """Take note of a large file that cannot be checked; that is a gap where it is one for these checks."""
-        place = blob.place
-        if place is not None and self._concerns(place) and (is_encrypted or self._governs(place.path)):
+    def check_large(self, blob: LargeBlob, *, is_encrypted: bool) -> None:
+        """Check a large file if a rule is for it or SOPS encrypted it; these checks need all of it at once."""
+        place, size = blob.place, blob.pieces.size
+        if place is None or not self._concerns(place) or not (is_encrypted or self._governs(place.path)):
+            return
+        if size is not None and size <= MAX_HELD_BYTES:
+            self.check(Blob(b"".join(blob.pieces), blob.id, place))
+        else:
             self.gaps.append(Gap("oversize", decode_path(place.path), "too large for the SOPS checks, which need all of it"))
 
     def _concerns(self, place: Place) -> bool:

@@ -116,7 +116,8 @@ def ciphertext_spans(data: bytes) -> Iterator[Span]:
             yield Span(*found.span())
 
 
-# Of content in pieces: so far back anybody may still ask for spans; longer ones are kept to the end.
+# Of content in pieces: so far back anybody may still ask for spans, and asks about a place once so much behind it has
+# passed; ciphertext that is longer is kept to the end.
 _KEPT_BYTES: Final = 32 << 20
 _LONG_BYTES: Final = 1 << 20
 # What follows the data takes no more.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from planted import github_token, private_key
 
 from scanner import triage
-from scanner.detect import decode
+from scanner.detect import decode, pieces
 from scanner.detect.anchor import width
 from scanner.detect.engine import Detector, Match
 from scanner.detect.pieces import Around, find_in_pieces
@@ -41,6 +41,7 @@ def _short_detectors() -> tuple[Detector, Detector]:
 @pytest.fixture(autouse=True)
 def _short_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     """Encoded runs reach over megabytes, marks over 64 KiB: here neither."""
+    monkeypatch.setattr(pieces, "PIECE_BYTES", SMALL)
     monkeypatch.setattr(decode, "_MAX_RUN_BYTES", 1024)
     monkeypatch.setattr(decode, "_FIRST_PIECE", 256)
     monkeypatch.setattr(triage, "MARK_BYTES", 300)
@@ -56,7 +57,7 @@ def _pieces(chunks: list[bytes], path: bytes | None, detector: Detector) -> list
     def take(match: Match, around: Around) -> Seen:
         return match, find_mark(around.data, *around.span(match))
 
-    return find_in_pieces(detector, chunks, path, take, context=2 * triage.MARK_BYTES + 2, size=SMALL)
+    return find_in_pieces(detector, chunks, path, take, context=2 * triage.MARK_BYTES + 2)
 
 
 def _cut(data: bytes, size: int) -> list[bytes]:
@@ -231,6 +232,6 @@ def test_what_is_held_is_bounded() -> None:
         sizes.append(len(around.data))
 
     chunks = [LINE * 20 + b"t = " + github_token(n).encode() + b"\n" for n in range(3000)]
-    find_in_pieces(_short_detectors()[1], chunks, None, take, size=SMALL)
+    find_in_pieces(_short_detectors()[1], chunks, None, take)
     assert len(sizes) == 3000
     assert max(sizes) < 12_000 < sum(map(len, chunks)) // 200
