@@ -44,9 +44,12 @@ _READ_FLAGS: Final = (
 
 
 class CacheFolder:
-    """The files of one folder, under one key; `notices` says for people why one was not used."""
+    """The files of one folder, under one key or without any; `notices` says for people why one was not used.
 
-    def __init__(self, path: str, key: bytes = b"", worktree: str | None = None) -> None:
+    An empty key is none that can be used: a pipeline gives it to whom it does not trust with the real one.
+    """
+
+    def __init__(self, path: str, key: bytes | None = None, worktree: str | None = None) -> None:
         self.notices: list[str] = []
         self._path = path
         self._key = key
@@ -99,6 +102,8 @@ class CacheFolder:
         self._tidy(name)
 
     def _prepare(self, worktree: str | None) -> bool:
+        if self._key == b"":
+            return self._tell(f"{KEY_VARIABLE} is empty")
         try:
             os.makedirs(self._path, mode=0o700, exist_ok=True)
             status = os.stat(self._path)
@@ -166,7 +171,9 @@ def open_cache(path: str, environ: Mapping[str, str], worktree: str | None = Non
 
     Raises `ConfigError` for a key that could be guessed.
     """
-    key = environ.get(KEY_VARIABLE, "").encode("utf-8", "surrogateescape")
+    if KEY_VARIABLE not in environ:
+        return CacheFolder(path, None, worktree)
+    key = environ[KEY_VARIABLE].encode("utf-8", "surrogateescape")
     if 0 < len(key) < _LEAST_KEY:
         raise ConfigError(f"{KEY_VARIABLE} is too short for a key", f"at least {_LEAST_KEY} characters, made at random")
     return CacheFolder(path, key, worktree)

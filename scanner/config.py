@@ -42,13 +42,15 @@ class Settings(NamedTuple):
     allow: tuple[Allow, ...] = ()
     broker: Mapping[str, Any] = MappingProxyType({})
     config: str = ""
+    cache: str = ""
 
 
 def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], read: ReadFile, root: str | None = None) -> Settings:
     """Merge flags (None where not given), environment and file. Raises `ConfigError`.
 
     Paths in a file begin at that file's folder, those of a flag or a variable where the process is; `root` is
-    the folder of the files that `read` reads, None where they are on no disk.
+    the folder of the files that `read` reads, None where they are on no disk. No file names a cache: a repository that
+    is scanned has no say in where files are written, or in what is believed.
     """
     values: dict[str, Any] = {}
     name = flags.get("config") or environ.get("SEALGATE_CONFIG") or ""
@@ -58,6 +60,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], read: Re
         if text:
             parts = text.split(",") if key in ("rules", "allow_gap") else text
             values[key] = _PARSERS[key](parts, f"SEALGATE_{key.upper()}")
+    values["cache"] = environ.get("SEALGATE_CACHE", "")
     for key, value in flags.items():
         if value not in (None, [], ()) and key in Settings._fields:
             flag = "--" + key.replace("_", "-")

@@ -66,6 +66,28 @@ class ScanOptions(NamedTuple):
     secrets: bool = True
 
 
+class Counts(NamedTuple):
+    """How much was read: blobs and their bytes, files on disk, commits."""
+
+    blobs: int
+    bytes: int
+    files: int
+    commits: int
+
+
+class Outcome(NamedTuple):
+    """What a scan saw: findings in a stable order, the marks that speak of each (by fingerprint and path), what was missed.
+
+    `notices` are remarks for people.
+    """
+
+    findings: Sequence[Finding]
+    marks: Mapping[tuple[str, bytes], Sequence[Mark]]
+    gaps: tuple[Gap, ...]
+    counts: Counts
+    notices: tuple[str, ...]
+
+
 class _Sighting(NamedTuple):
     """A match in one blob, with what only the blob's content could tell."""
 
@@ -91,20 +113,18 @@ class _Occurrence(NamedTuple):
     provenance: Provenance
 
 
-def scan(
+def look(
     source: Source,
     detector: Detector,
-    triage: Triage,
     options: ScanOptions,
     *,
     progress: Progress | None = None,
     seal: Seal | None = None,
-) -> ScanResult:
-    """Scan everything a source yields and return findings, gaps and counts.
+) -> Outcome:
+    """Scan everything a source yields and return what there is, open or not.
 
     `seal` is the SOPS half, over the same source or one of its own; without `options.secrets` it is all there is.
     """
-    started = time.monotonic()
     run = _Run(source, detector, options, progress)
     with detector.expressions.watched():
         if options.secrets:
@@ -115,17 +135,24 @@ def scan(
         if seal is not None:
             _add_sealed(seal, findings, marks)
     findings.sort(key=lambda f: (f.path, f.location, f.rule.id, f.fingerprint))
-    decided = tuple(f._replace(suppression=triage.decide(f, marks.get((f.fingerprint, f.path), ()))) for f in findings)
-    gaps = _gaps(source, detector, run, seal)
-    whole = options.whole and not any(gap.kind == "timeout" for gap in gaps)
+    counts = Counts(run.blobs, run.bytes, run.files, source.commits)
+    return Outcome(findings, marks, _gaps(source, detector, run, seal), counts, tuple(seal.notices()) if seal else ())
+
+
+def conclude(outcome: Outcome, triage: Triage, options: ScanOptions, ruleset: str, started: float) -> ScanResult:
+    """Return the result: which of the findings are open, as of today."""
+    marks = outcome.marks
+    decided = (f._replace(suppression=triage.decide(f, marks.get((f.fingerprint, f.path), ()))) for f in outcome.findings)
+    findings = tuple(decided)
+    whole = options.whole and not any(gap.kind == "timeout" for gap in outcome.gaps)
     return ScanResult(
         target=options.target,
-        findings=decided,
-        gaps=gaps,
+        findings=findings,
+        gaps=outcome.gaps,
         allowed_gaps=options.allowed_gaps,
-        stats=Stats(run.blobs, run.bytes, run.files, source.commits, time.monotonic() - started),
-        notices=(*(seal.notices() if seal else ()), *triage.notices(whole=whole)),
-        ruleset=detector.ruleset.digest,
+        stats=Stats(*outcome.counts, time.monotonic() - started),
+        notices=(*outcome.notices, *triage.notices(whole=whole)),
+        ruleset=ruleset,
         fail_on=options.fail_on,
     )
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, TextIO, cast
 
 from scanner.config import BASELINE_NAME, ReadFile, Settings, load_settings
-from scanner.detect.rules import builtin_directory, read_packs
+from scanner.detect.rules import PackFile, builtin_directory, read_packs
 from scanner.errors import ConfigError, ReportError
-from scanner.gate import Progress, ScanOptions, scan
+from scanner.gate import Outcome, Progress, ScanOptions, conclude, look
 from scanner.model import ScanResult, Source
 from scanner.reports import REPORTS
 from scanner.reports.options import ReportOptions
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scanner.detect.engine import Detector
     from scanner.detect.prefilter import RuleSet
     from scanner.git.repo import Repository
+    from scanner.recall import Recall
     from scanner.seal.seal import Seal
     from scanner.sops.coverage import FindSecrets
 
@@ -41,6 +42,13 @@ class Target(NamedTuple):
     path: str
     repository: "Repository | None"
     root: str | None
+
+
+class RuleFiles(NamedTuple):
+    """Which rules there are to be: all of these packs, but for the disabled ones."""
+
+    packs: Sequence[PackFile]
+    disabled: Sequence[str]
 
 
 # Makes a command's own source, once the repository is open and the settings are read.
@@ -119,12 +127,17 @@ def load_detector(settings: Settings, environ: Mapping[str, str]) -> "Detector":
     return Detector(load_ruleset(settings, environ))
 
 
-def load_ruleset(settings: Settings, environ: Mapping[str, str]) -> "RuleSet":
+def load_ruleset(settings: Settings, environ: Mapping[str, str], files: RuleFiles | None = None) -> "RuleSet":
     """Return the rule set of Sealgate's own rules and those of the settings, compiled or from the cache."""
     from scanner.detect.prefilter import load_ruleset as load
 
+    return load(*(files or rule_files(settings)), environ)
+
+
+def rule_files(settings: Settings) -> RuleFiles:
+    """Read Sealgate's own rules and those of the settings."""
     disabled = [rule for rule in settings.disable if not rule.startswith(SOPS_RULES)]
-    return load(read_packs([builtin_directory(), *settings.rules]), disabled, environ)
+    return RuleFiles(read_packs([builtin_directory(), *settings.rules]), disabled)
 
 
 def make_source(options: argparse.Namespace, mode: str, target: Target, settings: Settings) -> Source:
@@ -231,12 +244,10 @@ def run_scan(
     settings = load_settings(vars(options), environ, read, target.root)
     baseline = load_baseline(settings, read) if with_baseline else ()
     triage = Triage(time.strftime("%Y-%m-%d", time.gmtime()), settings.allow, baseline)
-    detector = load_detector(settings, environ)
-    source = make(target, settings) if make else make_source(options, mode, target, settings)
+    from scanner.detect.engine import Detector
+    from scanner.detect.prefilter import ruleset_digest
+
     only = options.only
-    # Where secrets are looked for as well, what an encrypted file leaves in clear is reported by that.
-    find = detector.spans if only == "sops" else None
-    seal = None if only == "secrets" else make_seal(options, environ, target, settings, source, find=find)
     scan_options = ScanOptions(
         target=options.target,
         fail_on=cast("Any", settings.fail_on),
@@ -245,18 +256,59 @@ def run_scan(
         whole=mode == "auto" and target.repository is not None and not only,
         secrets=only != "sops",
     )
-    progress = _progress(options, environ)
+    rules = rule_files(settings)
+    digest = ruleset_digest(*rules)
+    started = time.monotonic()
+    recall = _recall(options, environ, target, settings, digest) if mode == "auto" and make is None else None
+    outcome = recall.outcome() if recall else None
+    if outcome is None:
+        detector = Detector(load_ruleset(settings, environ, rules))
+        source = make(target, settings) if make else make_source(options, mode, target, settings)
+        # Where secrets are looked for as well, what an encrypted file leaves in clear is reported by that.
+        find = detector.spans if only == "sops" else None
+        seal = None if only == "secrets" else make_seal(options, environ, target, settings, source, find=find)
+        outcome = _look(source, detector, scan_options, seal, _progress(options, environ))
+        if recall:
+            recall.keep(outcome)
+    result = conclude(outcome, triage, scan_options, digest, started)
+    if recall:
+        result = result._replace(notices=(*result.notices, *recall.notices))
+    return Run(result, triage, settings, target)
+
+
+def _recall(
+    options: argparse.Namespace, environ: Mapping[str, str], target: Target, settings: Settings, rules: str
+) -> "Recall | None":
+    """Return what is known of the repository from earlier scans, where a cache is asked for."""
+    repository = target.repository
+    if not settings.cache or not hasattr(options, "cache") or repository is None:
+        return None
+    from scanner.cachedir import open_cache
+    from scanner.recall import Recall
+    from scanner.sources.census import take_census
+    from scanner.verdicts import engine_digest
+
+    folder = open_cache(settings.cache, environ, repository.worktree)
+    digest = engine_digest([rules, str(options.only), str(settings.max_blob), *sorted(settings.disable)])
+    # What is kept has no values in it.
+    with_secrets = options.show_secrets or options.vault_check
+    return Recall(folder, digest, lambda: None if with_secrets else take_census(repository, settings.max_blob))
+
+
+def _look(
+    source: Source, detector: "Detector", scan_options: ScanOptions, seal: "Seal | None", progress: Progress | None
+) -> Outcome:
+    """Scan without a break for looking after memory."""
     # Nothing made by a scan refers back to itself, so looking for such cycles finds nothing: 4 % of the time.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        result = scan(source, detector, triage, scan_options, progress=progress, seal=seal)
+        return look(source, detector, scan_options, progress=progress, seal=seal)
     finally:
         if collecting:
             gc.enable()
         if progress:
             sys.stderr.write("\r\x1b[K")
-    return Run(result, triage, settings, target)
 
 
 def _progress(options: argparse.Namespace, environ: Mapping[str, str]) -> Progress | None:
@@ -305,9 +357,7 @@ def parse_reports(values: Sequence[str] | None) -> tuple[ReportTarget, ...]:
     return tuple(targets)
 
 
-def scan_and_report(
-    options: argparse.Namespace, environ: Mapping[str, str], mode: str, make: MakeSource | None = None
-) -> int:
+def scan_and_report(options: argparse.Namespace, environ: Mapping[str, str], mode: str, make: MakeSource | None = None) -> int:
     """Scan, write every report, and return the exit code."""
     targets = parse_reports(options.report)
     run = run_scan(options, environ, mode, make)

@@ -29,7 +29,7 @@ def only_file(folder):
     return os.path.join(folder, name)
 
 
-@pytest.mark.parametrize("key", [b"", KEY])
+@pytest.mark.parametrize("key", [None, KEY])
 @given(content=st.binary(max_size=300), digest=st.text(max_size=20))
 def test_what_was_written_is_read_under_the_same_digest_alone(tmp_path_factory, key, content, digest):
     cache = CacheFolder(str(tmp_path_factory.mktemp("cache")), key)
@@ -40,7 +40,7 @@ def test_what_was_written_is_read_under_the_same_digest_alone(tmp_path_factory, 
     assert cache.notices == []
 
 
-@pytest.mark.parametrize("key", [b"", KEY])
+@pytest.mark.parametrize("key", [None, KEY])
 def test_no_byte_may_be_another_one(folder, key):
     CacheFolder(folder, key).write("verdicts", DIGEST, b"clean: a, b and c")
     path = only_file(folder)
@@ -57,7 +57,7 @@ def test_no_byte_may_be_another_one(folder, key):
             assert "is damaged, or was not written with this key" in cache.notices[0]
 
 
-@pytest.mark.parametrize("key", [b"", KEY])
+@pytest.mark.parametrize("key", [None, KEY])
 def test_nor_may_the_file_be_shorter_or_longer(folder, key):
     CacheFolder(folder, key).write("verdicts", DIGEST, b"clean: a, b and c")
     path = only_file(folder)
@@ -71,7 +71,7 @@ def test_nor_may_the_file_be_shorter_or_longer(folder, key):
     assert CacheFolder(folder, key).read("verdicts", DIGEST) == b"anew"
 
 
-@pytest.mark.parametrize(("writer", "reader"), [(KEY, b""), (b"", KEY), (KEY, KEY[::-1])])
+@pytest.mark.parametrize(("writer", "reader"), [(KEY, None), (None, KEY), (KEY, KEY[::-1])])
 def test_another_key_has_other_files(folder, writer, reader):
     CacheFolder(folder, writer).write("verdicts", DIGEST, b"all clean")
     cache = CacheFolder(folder, reader)
@@ -80,7 +80,7 @@ def test_another_key_has_other_files(folder, writer, reader):
     assert CacheFolder(folder, writer).read("verdicts", DIGEST) == b"all clean"
 
 
-@pytest.mark.parametrize("forger", [b"", KEY[::-1]])
+@pytest.mark.parametrize("forger", [None, KEY[::-1]])
 def test_a_forged_file_under_the_right_name_is_not_believed(folder, forger):
     CacheFolder(folder, KEY).write("verdicts", DIGEST, b"honest")
     path = only_file(folder)
@@ -147,7 +147,7 @@ def test_without_a_key_nothing_is_believed_that_a_commit_could_bring(tmp_path):
     (worktree / "link").symlink_to(tmp_path / "beside")
     (tmp_path / "inwards").symlink_to(worktree)
     for inside in (worktree, worktree / "cache", worktree / "a/.git", worktree / "link/cache", tmp_path / "inwards/cache"):
-        cache = CacheFolder(str(inside), b"", str(worktree))
+        cache = CacheFolder(str(inside), None, str(worktree))
         cache.write("verdicts", DIGEST, b"all clean")
         assert cache.read("verdicts", DIGEST) is None
         assert KEY_VARIABLE in cache.notices[0]
@@ -155,13 +155,13 @@ def test_without_a_key_nothing_is_believed_that_a_commit_could_bring(tmp_path):
         keyed.write("verdicts", DIGEST, b"sealed")
         assert keyed.read("verdicts", DIGEST) == b"sealed"
     for outside in (worktree / ".git/cache", tmp_path / "beside/cache", tmp_path / "workshop"):
-        cache = CacheFolder(str(outside), b"", str(worktree))
+        cache = CacheFolder(str(outside), None, str(worktree))
         cache.write("verdicts", DIGEST, b"clean")
         assert cache.read("verdicts", DIGEST) == b"clean"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
-@pytest.mark.parametrize("key", [b"", KEY])
+@pytest.mark.parametrize("key", [None, KEY])
 def test_nothing_but_a_regular_file_is_read(folder, tmp_path, key):
     CacheFolder(folder, key).write("verdicts", DIGEST, b"all clean")
     path = only_file(folder)
@@ -237,16 +237,25 @@ def test_what_is_of_use_stays(folder, monkeypatch):
 def test_a_key_that_could_be_guessed_is_refused(folder):
     with pytest.raises(ConfigError, match="too short"):
         open_cache(folder, {KEY_VARIABLE: "secret"})
-    assert open_cache(folder, {KEY_VARIABLE: ""}).notices == []
+    assert open_cache(folder, {}).notices == []
     cache = open_cache(folder, {KEY_VARIABLE: KEY.decode()})
     cache.write("verdicts", DIGEST, b"sealed")
     assert CacheFolder(folder, KEY).read("verdicts", DIGEST) == b"sealed"
 
 
+def test_whom_a_pipeline_gives_an_empty_key_it_does_not_trust(folder):
+    CacheFolder(folder).write("verdicts", DIGEST, b"all clean")
+    cache = open_cache(folder, {KEY_VARIABLE: ""})
+    assert cache.read("verdicts", DIGEST) is None
+    cache.write("verdicts", DIGEST, b"other")
+    assert f"{KEY_VARIABLE} is empty" in cache.notices[0]
+    assert CacheFolder(folder).read("verdicts", DIGEST) == b"all clean"
+
+
 WRITER = """
 import sys
 from scanner.cachedir import CacheFolder
-cache = CacheFolder(sys.argv[1], sys.argv[2].encode())
+cache = CacheFolder(sys.argv[1], sys.argv[2].encode() or None)
 for number in range(60):
     cache.write("verdicts", "shared", sys.argv[3].encode() * 20_000)
     content = cache.read("verdicts", "shared")

@@ -159,6 +159,10 @@ scan() {
   [ -z "${INPUT_CONFIG:-}" ] || options+=("--config=$INPUT_CONFIG")
   local extra=()
   read -r -d '' -a extra <<<"${INPUT_ARGS:-}" || true
+  if [ -n "${INPUT_CACHE:-}" ]; then
+    # An empty key is set too: then the cache is not believed.
+    export SEALGATE_CACHE="$INPUT_CACHE" SEALGATE_CACHE_KEY="${INPUT_CACHE_KEY:-}"
+  fi
   local stop code=0
   stop="$(random)"
   echo "::stop-commands::$stop"

@@ -43,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="how a history is read: from the packs where that is possible (auto), else by git; both find the same",
     )
+    what.add_argument("--cache", metavar="DIR", help="keep there what was found clean, and read only what is new: docs/cache.md")
     add_common_options(parser)
     parser.add_argument(
         "--vault-check",

@@ -1,51 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The prefilter's half of a pattern: its beginning, cut shortly after the first literals.
+"""The prefilter's half of a pattern: its beginning, cut where going on no longer pays.
 
-Hyperscan compiles a hundred whole patterns in a second and a hundred beginnings in hundredths of
-one; a first run in a CI job has no cache, so compile time is start-up time. A beginning is a
-necessary condition: every match of the pattern starts with a match of it. Look-around and anchors
-are dropped (all of them only narrow), repeats are capped, groups lose their names.
+Hyperscan compiles a hundred whole patterns in a second and a hundred beginnings in hundredths of one; a first run in
+a CI job has no cache, so compile time is start-up time. A beginning is a necessary condition: every match of the
+pattern starts with a match of it, or with one of its other beginnings.
 
-The pattern is read with the parser of Python's own `re`, so there is no second grammar to keep.
+What a hit hangs on is what has to be looked at where content changed. So a beginning stays within its line. Matches
+that go on in the next line have beginnings of their own, which end with the first line, or soon after.
 """
 
 import functools
 import re
 import re._constants as c  # type: ignore[import-not-found]
 import re._parser as parser  # type: ignore[import-not-found]
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
+
+from scanner.detect.nodes import (
+    ALT,
+    END,
+    NEWLINE,
+    REPEAT,
+    SET,
+    Node,
+    Nodes,
+    crosses,
+    ending,
+    is_class,
+    loosen,
+    nodes_of,
+    one_line,
+    repeat,
+    span,
+    spell,
+)
 
 # A literal of this many characters is rare enough to look for.
 LITERAL: Final = 3
 # A class of at most this many characters counts as one in a literal run.
 FEW: Final = 8
 # Characters kept after the literal: each divides the false hits by the size of its class, and costs time to compile.
-# A prefix such as `ghp_` hardly stands anywhere by itself; the name of a key stands everywhere, until a value follows.
-TAIL: Final = 4
-LONG_TAIL: Final = 12
-# Of an ending of several lengths so much is kept.
+# A prefix as `access_` or the name of a key stands everywhere, until a value follows.
+TAIL: Final = 12
+# Of an ending of several lengths so much is kept where nothing can close it.
 ENDING: Final = 8
-# A counted repeat over more than this range becomes an uncounted one: for Hyperscan counting is what costs, and a hit
-# that reaches too far is dropped by the confirming expression.
-WIDE: Final = 4
-EXACT: Final = 1 << 40
+# A hit hangs on at most so many bytes before it.
+FAR: Final = 480
+# By its last line a match is foreseen where that has so many bytes at least, of which so many are kept behind a literal.
+RARE: Final = 24
+LAST_TAIL: Final = 24
 # A repeated group of at most this many characters in all is kept whole; after a larger one nothing is added.
-SMALL: Final = 200
+SMALL: Final = 256
+# What closes a value is kept up to this length.
+CLOSING: Final = 16
 
 
 class Anchor(NamedTuple):
     """What Hyperscan looks for: an expression, and the least and greatest length of its matches.
 
-    `lines` says whether a match may have the end of a line in it.
     A hit that ends at `end` belongs to a match of the whole pattern that starts between
-    `end - longest` and `end - shortest`.
+    `end - longest` and `end - shortest`. It hangs on bytes of the line that it ends in, or on `near` bytes before its
+    end, and on one behind.
     """
 
     expression: str
     shortest: int
     longest: int
-    lines: bool
+    near: int
 
 
 class Width(NamedTuple):
@@ -89,237 +110,245 @@ def anchor(pattern: str) -> Anchor:
 
     Raises `ValueError` where the pattern has no literal of `LITERAL` characters to be found by.
     """
-    items, skipped = _skip_optional(list(parse(pattern)))
-    cut = _Cut()
-    cut.sequence(items)
-    if not cut.anchored:
-        raise ValueError(f"no literal of at least {LITERAL} characters in every match")
-    exact = parser.parse("".join(cut.parts))
-    low, high = exact.getwidth()
-    return Anchor("".join(_one(op, value, WIDE) for op, value in exact), int(low), int(high) + skipped, _has_newline(exact))
+    parsed = parse(pattern)
+    nodes, skipped = _skip_optional(nodes_of(parsed) + ending(parsed))
+    ways = _ways(nodes)
+    near = 0
+    if ways is None:
+        # What goes over the end of a line stands before the first literal.
+        cut = _Cut()
+        cut.whole(nodes)
+        ways = [_Way(cut.nodes, rare=cut.rare)]
+        near = span(cut.nodes)[1] if crosses(cut.nodes) else 0
+    texts = [spell(loosen(way.nodes) if way.rare else way.nodes) for way in ways]
+    text = texts[0] if len(texts) == 1 else f"(?:{'|'.join(dict.fromkeys(texts))})"
+    spans = [way.span() for way in ways]
+    return Anchor(text, min(least for least, _ in spans), max(most for _, most in spans) + skipped, near)
 
 
-def _has_newline(items: Sequence[tuple[Any, Any]]) -> bool:
-    """Whether any part of these items can match the end of a line."""
-    for op, value in items:
-        if op is c.LITERAL:
-            found = value == 10
-        elif op in (c.NOT_LITERAL, c.IN, c.ANY):
-            found = re.match(_class(op, value), "\n", re.ASCII) is not None
-        elif op is c.SUBPATTERN:
-            found = _has_newline(value[3])
-        elif op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
-            found = _has_newline(value[2])
-        elif op is c.BRANCH:
-            found = any(_has_newline(branch) for branch in value[1])
-        else:
-            found = op is c.ATOMIC_GROUP and _has_newline(value)
-        if found:
-            return True
-    return False
-
-
-def _skip_optional(items: list[tuple[Any, Any]]) -> tuple[list[tuple[Any, Any]], int]:
+def _skip_optional(nodes: Nodes) -> tuple[Nodes, int]:
     """Drop an optional beginning and return its greatest length: it does not change where a hit ends."""
     skipped = 0
-    while items:
-        op, value = items[0]
-        if op is c.SUBPATTERN:
-            items[:1] = list(value[3])
-        elif op in (c.MAX_REPEAT, c.MIN_REPEAT) and value[0] == 0:
-            skipped += _longest(items[:1])
-            del items[0]
-        else:
+    while nodes and nodes[0][0] == REPEAT and nodes[0][1] == 0:
+        skipped += span(nodes[:1])[1]
+        nodes = nodes[1:]
+    return nodes, skipped
+
+
+class _Way(NamedTuple):
+    """Nodes by which some of a pattern's matches are foreseen, and how many bytes of a match stand before them.
+
+    `rare` says that they end in so much of a value that what stands before it need not be told exactly.
+    """
+
+    nodes: Nodes
+    before: tuple[int, int] = (0, 0)
+    rare: bool = False
+
+    def span(self) -> tuple[int, int]:
+        (low, high), (least, most) = self.before, span(self.nodes)
+        return low + least, high + most
+
+
+def _ways(nodes: Nodes) -> list[_Way] | None:
+    """Return what together foresees every match, None where a way would have no literal."""
+    cut = _Cut()
+    places: list[int] = []
+    calm: Nodes | None = []
+    for place, node in enumerate(nodes):
+        calm = one_line([node])
+        before = len(cut.nodes)
+        cut.sequence(calm or [])
+        if crosses([node]) and (calm is None or len(cut.nodes) > before):
+            places.append(place)
+        if calm is None or cut.done:
             break
-    return items, skipped
+    ways = [_Way(cut.finish(), rare=cut.rare)] if calm is not None else []
+    if places:
+        ways += _last_lines(nodes) or _first_lines(nodes[: places[-1] + 1])
+    return ways if all(_has_literal(way.nodes) for way in ways) else None
+
+
+def _has_literal(nodes: Nodes) -> bool:
+    cut = _Cut()
+    cut.sequence(nodes)
+    return cut.anchored
+
+
+def _first_lines(nodes: Nodes) -> list[_Way]:
+    """Return ways to the matches that go over the end of a line, by what of them stands in their first one."""
+    return [_Way([*part, END]) for part in _lines(nodes, last=False)]
+
+
+def _last_lines(nodes: Nodes) -> list[_Way]:
+    """Return ways to these matches by what of them stands in their last line, none where that is not rare enough."""
+    ways = []
+    for place, node in enumerate(nodes):
+        low, high = span(nodes[:place])[0], span(nodes[: place + 1])[1]
+        for part in _lines([node, *nodes[place + 1 :]], last=True, first=True):
+            inside, _ = _skip_optional(part)
+            cut = _Cut(LAST_TAIL)
+            cut.sequence(inside)
+            way = _Way(cut.finish(), (low, high), cut.rare)
+            least, most = way.span()
+            if least - low < RARE or most > FAR:
+                return []
+            ways.append(way)
+    return ways
+
+
+def _lines(nodes: Nodes, *, last: bool, first: bool = False) -> Iterator[Nodes]:
+    """Yield the first or the last lines of what the nodes match, one for each place of a line's end next to it."""
+    for place, node in enumerate(nodes[:1] if first else nodes):
+        around = one_line(nodes[place + 1 :] if last else nodes[:place])
+        if around is not None:
+            for part in _lines_within(node, last=last):
+                yield [*part, *around] if last else [*around, *part]
+
+
+def _lines_within(node: Node, *, last: bool) -> Iterator[Nodes]:
+    if node[0] == SET:
+        if node[1] & NEWLINE:
+            yield []
+    elif node[0] == ALT:
+        for branch in node[1]:
+            yield from _lines(branch, last=last)
+    elif node[0] == REPEAT:
+        around = repeat(0, node[2] - 1, one_line(node[3]) or [])
+        for part in _lines(node[3], last=last):
+            yield [*part, *around] if last else [*around, *part]
+
+
+def _tail(run: int) -> int:
+    """Return how much of a value is kept behind a prefix of this length; a short one stands in many words."""
+    return LAST_TAIL if run == LITERAL else max(16 - run, LITERAL + 1)
 
 
 class _Cut:
-    """Emits a pattern item by item until the anchor is long enough; `done` says that it is."""
+    """Takes a pattern node by node until the anchor is long enough; `done` says that it is."""
 
-    def __init__(self) -> None:
-        self.parts: list[str] = []
+    def __init__(self, tail: int = TAIL, longest: int = 0) -> None:
+        self.nodes: Nodes = []
+        self.longest = longest
         self.run = 0  # length of the literal run that ends here
         self.anchored = False
-        self.tail = TAIL  # characters still wanted after the literal
+        self.tail = self.most = tail  # characters still wanted after the literal
+        self.value = -1  # where a value stands that waits for what closes it
         self.done = False
+        self.rare = False
 
-    def sequence(self, items: Sequence[tuple[Any, Any]]) -> None:
-        for op, value in items:
+    def whole(self, nodes: Nodes) -> None:
+        self.sequence(nodes)
+        if not self.anchored:
+            raise ValueError(f"no literal of at least {LITERAL} characters in every match")
+        self.finish()
+
+    def sequence(self, nodes: Nodes) -> None:
+        for node in nodes:
             if self.done:
                 return
-            self._item(op, value)
+            if self.value >= 0:
+                self._close(node)
+            elif node[0] == SET:
+                self._set(node)
+            elif node[0] == REPEAT:
+                self._repeat(node)
+            elif node[0] == ALT:
+                self._branch(node[1])
+            else:
+                self._add(node)
 
-    def _item(self, op: Any, value: Any) -> None:
-        if op is c.LITERAL:
-            self._literal(value)
-        elif op in (c.NOT_LITERAL, c.IN, c.ANY):
-            self._single(_class(op, value), literal=op is c.IN and _choices(value) <= FEW)
-        elif op is c.SUBPATTERN:
-            self.sequence(list(value[3]))
-        elif op is c.ATOMIC_GROUP:
-            self.sequence(list(value))
-        elif op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
-            self._repeat(*value)
-        elif op is c.BRANCH:
-            self._branch(value[1])
-        elif op is c.AT:
-            if value is c.AT_BOUNDARY:
-                self.parts.append(r"\b")
-        elif op in (c.ASSERT, c.ASSERT_NOT):
-            pass  # narrows only
-        else:
-            raise ValueError(f"{str(op).lower()} cannot be used in a rule")
+    def finish(self) -> Nodes:
+        """Return the anchor's nodes; a value that nothing closes has one length, or each further byte would be a hit."""
+        if self.value >= 0 and not self.done:
+            _, low, _, body = self.nodes[self.value]
+            self.nodes[self.value :] = [(REPEAT, low, low, body)]
+            self.done = True
+        return self.nodes
 
-    def _literal(self, code: int) -> None:
+    def _add(self, node: Node) -> None:
+        self.nodes.append(node)
+        self.longest += span([node])[1]
+
+    def _set(self, node: Node) -> None:
+        """Add a class; one of few characters goes on with a literal run, as in `xox[bp]-`."""
+        few = node[1].bit_count() <= FEW
         # The rest of a literal run costs nothing: the longer, the rarer.
-        if self.anchored and not self.run:
-            self._spend(1)
-        self.parts.append(_escape(code))
-        self._grow()
+        if self.anchored and not (few and self.run) and self._spent(1):
+            return
+        self._add(node)
+        self.run = self.run + 1 if few else 0
+        if self.run >= LITERAL and not self.anchored:
+            self.anchored, self.tail = True, self.most
 
-    def _single(self, expression: str, *, literal: bool) -> None:
-        """Emit a class; one of few characters goes on with a literal run, as in `xox[bp]-`."""
-        if self.anchored and not (literal and self.run):
-            self._spend(1)
-        self.parts.append(expression)
-        if literal:
-            self._grow()
-        else:
-            self.run = 0
-
-    def _grow(self) -> None:
-        """Note one more character of a literal run; a run of the shortest length is a word of many texts."""
-        self.run += 1
-        if self.run >= LITERAL and not (self.anchored and self.tail < TAIL):
-            self.anchored = True
-            self.tail = LONG_TAIL if self.run == LITERAL else TAIL
-
-    def _spend(self, count: int) -> None:
-        self.tail -= count
+    def _spent(self, count: int) -> bool:
+        """Take from the tail; true where nothing is left of it, which is the end."""
         self.done = self.tail <= 0
+        self.tail -= count
+        return self.done
 
-    def _repeat(self, low: int, high: int, body: Any) -> None:
-        items = list(body)
-        simple = len(items) == 1 and items[0][0] in (c.LITERAL, c.NOT_LITERAL, c.IN, c.ANY)
+    def _repeat(self, node: Node) -> None:
+        _, low, high, body = node
+        simple = is_class(body)
         if self.anchored:
-            if simple and low >= self.tail:
-                self.parts.append(_one(*items[0]) + _count(self.tail, self.tail))
+            if self.tail <= 0:
                 self.done = True
                 return
             if simple and low >= LITERAL and high > low:
-                low = min(low, ENDING)
-                self.parts.append(_one(*items[0]) + _count(low, low))
-                self.done = True
+                self._value(low, high, body)
                 return
-            if not simple and _longest(items) * high > SMALL:
+            if simple and low >= self.tail:
+                low = min(low, _tail(self.run)) if self.run else self.tail
+                self._add((REPEAT, low, low, body))
+                self.done, self.rare = True, low >= ENDING
+                return
+            size = span([node])[1]
+            if self.longest + size > FAR or (size > SMALL and not simple):
                 # Costly to carry on with, and the literals are found already.
                 self.done = True
                 return
-        if low == high == 1:
-            self.sequence(items)
-            return
         self.run = 0
-        self.parts.append(_whole(items) + _count(low, high))
-        if self.anchored and low == 0:
-            self.tail = max(self.tail, LONG_TAIL)
-        if self.anchored:
-            self._spend(low)
-        elif low and len(items) >= LITERAL and all(op is c.LITERAL for op, _ in items):
+        self._add(node)
+        if self.anchored and (low == 0 or high - low > TAIL):
+            # Behind a gap it begins anew.
+            self.tail = self.most
+        elif self.anchored:
+            self.tail -= low
+            self.done = self.tail <= 0
+        elif low and len(body) >= LITERAL and all(each[0] == SET and each[1].bit_count() == 1 for each in body):
             self.anchored = True
 
-    def _branch(self, branches: Sequence[Any]) -> None:
+    def _value(self, low: int, high: int, body: Nodes) -> None:
+        if self.longest + high + CLOSING <= FAR:
+            self.value = len(self.nodes)
+            self._add((REPEAT, min(low, self.most), high, body))
+        else:
+            low = min(low, ENDING)
+            self._add((REPEAT, low, low, body))
+            self.done = True
+
+    def _close(self, node: Node) -> None:
+        """Add what stands behind a value."""
+        if node[0] == REPEAT and node[1] and is_class(node[3]):
+            node = node[3][0]
+        if span([node])[1] > CLOSING:
+            self.finish()
+            return
+        self._add(node)
+        self.done = node[0] != REPEAT
+
+    def _branch(self, branches: list[Nodes]) -> None:
         cuts = []
         for branch in branches:
-            cut = _Cut()
-            cut.anchored, cut.tail = self.anchored, self.tail
-            cut.run = self.run
-            cut.sequence(list(branch))
+            cut = _Cut(self.most, self.longest)
+            cut.anchored, cut.tail, cut.run = self.anchored, self.tail, self.run
+            cut.sequence(branch)
+            cut.finish()
             cuts.append(cut)
-        self.parts.append("(?:" + "|".join("".join(cut.parts) for cut in cuts) + ")")
+        self._add((ALT, [cut.nodes for cut in cuts]))
         self.run = min(cut.run for cut in cuts)
         self.anchored = all(cut.anchored for cut in cuts)
         self.tail = max(cut.tail for cut in cuts)
         # An alternative that was cut cannot be followed by what follows the whole of it.
         self.done = any(cut.done for cut in cuts)
-
-
-def _choices(members: Sequence[tuple[Any, Any]]) -> int:
-    """Return how many characters a class stands for; a negated or named class for very many."""
-    count = 0
-    for kind, item in members:
-        count += 1 if kind is c.LITERAL else item[1] - item[0] + 1 if kind is c.RANGE else 256
-    return count
-
-
-def _longest(items: Sequence[tuple[Any, Any]]) -> int:
-    return int(parser.parse("".join(_one(op, value) for op, value in items)).getwidth()[1])
-
-
-def _whole(items: Sequence[tuple[Any, Any]], wide: int = EXACT) -> str:
-    """Return items unabridged, as one unit that a count can follow."""
-    if len(items) == 1 and items[0][0] in (c.LITERAL, c.NOT_LITERAL, c.IN, c.ANY):
-        return _one(*items[0], wide)
-    return "(?:" + "".join(_one(op, value, wide) for op, value in items) + ")"
-
-
-def _one(op: Any, value: Any, wide: int = EXACT) -> str:
-    """Return an item unabridged, but for repeats over a wider range than `wide`, which lose their upper bound."""
-    if op is c.LITERAL:
-        return _escape(value)
-    if op in (c.NOT_LITERAL, c.IN, c.ANY):
-        return _class(op, value)
-    if op is c.SUBPATTERN:
-        return _whole(list(value[3]), wide)
-    if op is c.ATOMIC_GROUP:
-        return _whole(list(value), wide)
-    if op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
-        low, high, body = value
-        unbounded = high is not c.MAXREPEAT and high - low > wide
-        return _whole(list(body), wide) + _count(low, c.MAXREPEAT if unbounded else high)
-    if op is c.BRANCH:
-        return "(?:" + "|".join("".join(_one(op_, value_, wide) for op_, value_ in branch) for branch in value[1]) + ")"
-    if op is c.AT:
-        return r"\b" if value is c.AT_BOUNDARY else ""
-    if op in (c.ASSERT, c.ASSERT_NOT):
-        return ""
-    raise ValueError(f"{str(op).lower()} cannot be used in a rule")
-
-
-def _count(low: int, high: int) -> str:
-    if high is c.MAXREPEAT:
-        return "*" if low == 0 else f"{{{low},}}"
-    return f"{{{low}}}" if low == high else f"{{{low},{high}}}"
-
-
-def _escape(code: int) -> str:
-    char = chr(code)
-    return char if char.isalnum() and code < 128 else f"\\x{code:02x}"
-
-
-_CATEGORIES: Final = {
-    c.CATEGORY_DIGIT: r"\d",
-    c.CATEGORY_NOT_DIGIT: r"\D",
-    c.CATEGORY_SPACE: r"\s",
-    c.CATEGORY_NOT_SPACE: r"\S",
-    c.CATEGORY_WORD: r"\w",
-    c.CATEGORY_NOT_WORD: r"\W",
-}
-
-
-def _class(op: Any, value: Any) -> str:
-    if op is c.ANY:
-        return r"[^\n]"
-    if op is c.NOT_LITERAL:
-        return f"[^{_escape(value)}]"
-    parts = []
-    for kind, item in value:
-        if kind is c.NEGATE:
-            parts.append("^")
-        elif kind is c.LITERAL:
-            parts.append(_escape(item))
-        elif kind is c.RANGE:
-            parts.append(f"{_escape(item[0])}-{_escape(item[1])}")
-        elif kind is c.CATEGORY:
-            parts.append(_CATEGORIES[item])
-    return "[" + "".join(parts) + "]"
+        self.rare = all(cut.rare for cut in cuts)

@@ -23,11 +23,11 @@ from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, loa
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
-_FORMAT: Final = b"sealgate-rules-4"
+_FORMAT: Final = b"sealgate-rules-5"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
 # A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
 _HEAD: Final = struct.Struct(">32sIII")
-_REACH: Final = struct.Struct(">III?")
+_REACH: Final = struct.Struct(">IIII")
 # No form is longer; see `encoded.py`.
 _LONGEST_FORM: Final = 16
 
@@ -35,13 +35,13 @@ _LONGEST_FORM: Final = 16
 class Reach(NamedTuple):
     """How far a candidate's window goes: the anchor's length bounds and the longest whole match, in bytes.
 
-    `lines` says whether the anchor may go over the end of a line.
+    `near` says how far the anchor goes where it goes over the end of a line.
     """
 
     shortest: int
     longest: int
     match: int
-    lines: bool
+    near: int
 
 
 class RuleSet:
@@ -58,7 +58,7 @@ class RuleSet:
         self.anchors = anchors
         self.forms = forms
         # What a candidate hangs on before its end: `near` bytes at most, or `far` of them within its line.
-        self.near = max([_LONGEST_FORM, *(reach.longest for reach in reaches if reach.lines)])
+        self.near = max([_LONGEST_FORM, *(reach.near for reach in reaches)])
         self.far = max([self.near, *(reach.longest for reach in reaches)])
         self._rules: dict[int, Rule] = {}
         self._limited: list[int] | None = None
@@ -80,14 +80,12 @@ class RuleSet:
         return rule
 
 
-def load_ruleset(
-    packs: Sequence[PackFile], disabled: Sequence[str] = (), environ: Mapping[str, str] | None = None
-) -> RuleSet:
+def load_ruleset(packs: Sequence[PackFile], disabled: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> RuleSet:
     """Return the rule set of these packs, from the cache in the user's cache folder where there is one.
 
     Raises `ConfigError` for a rule that cannot be used, naming file, line and rule.
     """
-    digest = _digest(packs, disabled)
+    digest = ruleset_digest(packs, disabled)
     folder = _cache_folder(environ or {})
     ruleset = _read_cache(folder, digest) if folder else None
     if ruleset is None:
@@ -112,8 +110,8 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         expressions.append(cut.expression.encode())
         # An open-ended pattern is a complaint of the linter; here it matches as far as any rule may.
         longest, match = (min(length, MAX_MATCH_BYTES) for length in (cut.longest, width(rule.pattern).longest))
-        reaches.append(Reach(cut.shortest, longest, match, cut.lines))
-    flags = [hyperscan.HS_FLAG_CASELESS if rule.ignore_case else 0 for rule in rules]
+        reaches.append(Reach(cut.shortest, longest, match, cut.near))
+    flags = [_flags(rule) for rule in rules]
     found = forms((rule.pattern, rule.ignore_case) for rule in rules)
     try:
         anchors = _compile(expressions, list(range(len(rules))), flags)
@@ -123,6 +121,10 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         name = _culprit(rules, expressions, flags)
         raise ConfigError(f"rule {name}: the prefilter cannot take its beginning", "see docs/rules.md") from None
     return RuleSet([dump_rule(rule) for rule in rules], reaches, digest, anchors, encoded)
+
+
+def _flags(rule: Rule) -> int:
+    return hyperscan.HS_FLAG_MULTILINE | (hyperscan.HS_FLAG_CASELESS if rule.ignore_case else 0)
 
 
 def _culprit(rules: Sequence[Rule], expressions: Sequence[bytes], flags: Sequence[int]) -> str:
@@ -162,7 +164,8 @@ def _enabled(rules: Sequence[Rule], disabled: Sequence[str]) -> tuple[Rule, ...]
     return tuple(rule for rule in rules if rule.id not in disabled)
 
 
-def _digest(packs: Sequence[PackFile], disabled: Sequence[str]) -> str:
+def ruleset_digest(packs: Sequence[PackFile], disabled: Sequence[str] = ()) -> str:
+    """Return the digest of the rule set that these packs make."""
     made_of = hashlib.sha256(_FORMAT)
     versions = f"{__version__} {getattr(hyperscan, '__version__', '')} {sys.version} {sys.platform}"
     for part in (versions.encode(), *(name.encode() for name in sorted(disabled)), b"", *(pack.data for pack in packs)):

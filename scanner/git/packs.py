@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LARGE: Final = 4 * 1024 * 1024
 _KINDS: Final = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 _UNKNOWN: Final = 0
+_V2: Final = b"\xfftOc"
 _FANOUT_BYTES: Final = 256 * 4
 _LARGE_OFFSET: Final = 1 << 31
 _MAX_ALTERNATES: Final = 50
@@ -145,15 +146,15 @@ def open_packs(repo: Repository, max_bytes: int) -> Packs | None:
         return None
     try:
         packs, loose = [], set[bytes]()
-        for objects in _object_folders(folder):
-            loose |= _loose(objects, repo.id_bytes)
-            packs += [_open_pack(Pack, index, repo.id_bytes, min(max_bytes, LARGE)) for index in sorted(_indexes(objects))]
+        for objects in object_folders(folder):
+            loose |= loose_ids(objects, repo.id_bytes)
+            packs += [_open_pack(Pack, index, repo.id_bytes, min(max_bytes, LARGE)) for index in sorted(pack_indexes(objects))]
     except (OSError, ValueError, MemoryError):
         return None
     return Packs([pack for pack in packs if pack is not None], loose) if packs else None
 
 
-def _object_folders(folder: str) -> list[str]:
+def object_folders(folder: str) -> list[str]:
     """Return the folder and all its alternates (gitrepository-layout(5), objects/info/alternates)."""
     folders = [os.path.realpath(folder)]
     for here in folders:
@@ -174,7 +175,8 @@ def _object_folders(folder: str) -> list[str]:
     return folders
 
 
-def _loose(folder: str, id_bytes: int) -> set[bytes]:
+def loose_ids(folder: str, id_bytes: int) -> set[bytes]:
+    """Return the ids of the objects that stand in files of their own."""
     found = set()
     for part in os.listdir(folder):
         if len(part) == 2 and not part.strip("0123456789abcdef"):
@@ -184,7 +186,8 @@ def _loose(folder: str, id_bytes: int) -> set[bytes]:
     return found
 
 
-def _indexes(folder: str) -> Iterator[str]:
+def pack_indexes(folder: str) -> Iterator[str]:
+    """Yield the paths of the packs' indexes."""
     try:
         names = os.listdir(os.path.join(folder, "pack"))
     except FileNotFoundError:
@@ -196,18 +199,35 @@ def _indexes(folder: str) -> Iterator[str]:
 
 def _open_pack(make: "type[Pack]", path: str, id_bytes: int, limit: int) -> "Pack | None":
     """Open a pack by its index; None for one without objects. Raises `ValueError` where the two do not fit."""
+    index, content, count = _map_pack(path, id_bytes)
+    names, offsets = (_version_2 if index[:4] == _V2 else _version_1)(index, id_bytes)
+    return make(content, names, offsets, id_bytes, limit) if count else None
+
+
+def digest_ids(path: str, id_bytes: int) -> bytes:
+    """Return a digest of the ids that a pack's index tells. Raises `ValueError` where the two do not fit."""
+    import hashlib
+
+    index, _, count = _map_pack(path, id_bytes)
+    if index[:4] != _V2:
+        return hashlib.sha256(_version_1(index, id_bytes)[0]).digest()
+    if index[4:8] != b"\0\0\0\2":
+        raise ValueError("an index of an unknown version")
+    begin = 8 + _FANOUT_BYTES
+    with memoryview(index) as whole:
+        return hashlib.sha256(whole[begin : begin + count * id_bytes]).digest()
+
+
+def _map_pack(path: str, id_bytes: int) -> tuple[mmap.mmap, mmap.mmap, int]:
+    """Return a pack's index, the pack, and the number of objects. Raises `ValueError` where the two do not fit."""
     index, content = _map(path), _map(path.removesuffix(".idx") + ".pack")
-    if index[:4] == b"\xfftOc":
-        names, offsets = _version_2(index, id_bytes)
-    else:
-        names, offsets = _version_1(index, id_bytes)
-    count = len(offsets)
+    count = _count(index, 8 if index[:4] == _V2 else 0)
     version = int.from_bytes(content[4:8], "big")
     if content[:4] != b"PACK" or version not in (2, 3) or int.from_bytes(content[8:12], "big") != count:
         raise ValueError("not a pack, or not one with so many objects")
     if content[-id_bytes:] != index[-2 * id_bytes : -id_bytes]:
         raise ValueError("an index of another pack")
-    return make(content, names, offsets, id_bytes, limit) if count else None
+    return index, content, count
 
 
 def _map(path: str) -> mmap.mmap:

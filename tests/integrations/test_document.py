@@ -25,11 +25,12 @@ def program(name: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize("name", [".github/workflows/sealgate.yml", ".github/workflows/sealgate-history.yml"])
 @pytest.mark.parametrize("persona", ["regular", "pedantic"])
-def test_the_workflow_is_valid_and_safe(shell: Shell, tmp_path: Path, persona: str) -> None:
-    file = tmp_path / ".github/workflows/sealgate.yml"
+def test_the_workflows_are_valid_and_safe(shell: Shell, tmp_path: Path, persona: str, name: str) -> None:
+    file = tmp_path / name
     file.parent.mkdir(parents=True)
-    file.write_text(_EXAMPLES[".github/workflows/sealgate.yml"])
+    file.write_text(_EXAMPLES[name])
     schema = shell.run([program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", file], tmp_path)
     assert schema.code == 0, schema.output
     checked = shell.run([program("zizmor"), "--offline", "--no-progress", f"--persona={persona}", file], tmp_path)

@@ -225,6 +225,15 @@ def test_inputs_reach_the_scan(runner: Runner, origin: Origin, checkout: GitRepo
         assert runner.run(checkout, "push", leak, **env).code == 2
 
 
+def test_a_cache_is_used_with_its_key_alone(runner: Runner, origin: Origin, checkout: GitRepo, tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    for key, files in (("", 0), ("0123456789abcdef", 1), ("0123456789abcdef", 1)):
+        ran = runner.run(checkout, "schedule", INPUT_CACHE=str(folder), INPUT_CACHE_KEY=key)
+        assert ran.code == 1
+        assert ("SEALGATE_CACHE_KEY is empty" in ran.log) == (not key)
+        assert len(list(folder.glob("results-*"))) == files
+
+
 def test_what_a_commit_brings_is_text_in_log_and_summary(runner: Runner, origin: Origin, checkout: GitRepo) -> None:
     name = "<img src=x>|`[a](b)`.py"
     before = checkout.id("HEAD")
