@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 from scanner.model import Location
 
 _MARK: Final = "\ufeff"
+# A character takes no more bytes; so many are decoded at once, as a line may be endless.
+_LONGEST: Final = 4
+_STEP: Final = 1 << 20
 
 
 class Origin(NamedTuple):
@@ -60,9 +63,13 @@ class Lines:
         if newline >= 0:
             self._line += data.count(b"\n", at, newline + 1)
             at, self._column = newline + 1, 1
-        text, length = codecs.utf_8_decode(data[at:offset], "replace", False)
-        # A byte order mark is not a character of the first line.
-        self._column += len(text) - (at == 0 and self._origin.is_first and text.startswith(_MARK))
-        self._at = at + length
-        # A character that is cut off counts as one.
-        return self._line, self._column + (self._at < offset)
+        while True:
+            text, length = codecs.utf_8_decode(data[at : min(offset, at + _STEP)], "replace", False)
+            # A byte order mark is not a character of the first line.
+            self._column += len(text) - (at == 0 and self._origin.is_first and text.startswith(_MARK))
+            at += length
+            if offset - at < _LONGEST:
+                break
+        self._at = at
+        # What is cut off counts as it would at the end.
+        return self._line, self._column + len(data[at:offset].decode("utf-8", "replace"))

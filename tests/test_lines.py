@@ -1,14 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines and columns are counted alike in whatever order they are asked for, and wherever content is cut."""
 
-from hypothesis import given
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from scanner import lines as module
 from scanner.lines import Lines, Origin
 
 PARTS = ["a", "word ", "\n", "\r\n", "é", "€", "😀", "\ufeff"]
 BROKEN = [b"\xff", b"\x80", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\xe0\x80", b"\xf0\n"]
 contents = st.lists(st.sampled_from([*(part.encode() for part in PARTS), *BROKEN]), max_size=40).map(b"".join)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_steps() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_STEP", 7)
+        yield
 
 
 def expected(data: bytes, offset: int) -> tuple[int, int]:
@@ -18,6 +29,7 @@ def expected(data: bytes, offset: int) -> tuple[int, int]:
     return data.count(b"\n", 0, offset) + 1, len(text) + 1 - (begin == 0 and text.startswith("\ufeff"))
 
 
+@example(b"a\xed\xa0\x80", [(0, 3)])
 @given(contents, st.lists(st.tuples(st.integers(0, 100), st.integers(1, 30)), max_size=8))
 def test_any_order(data: bytes, spans: list[tuple[int, int]]) -> None:
     lines = Lines(data)

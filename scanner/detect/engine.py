@@ -25,6 +25,8 @@ _EDGE: Final = 64
 _MEMO_ENTRIES: Final = 50_000
 _MEMO_WINDOW: Final = 4096
 _MEMO_RUN: Final = 16384
+# So much of an encoded run is kept for people to see, for each value in it.
+_SHOWN_BYTES: Final = 1024
 
 Candidate = tuple[int, int]
 _K = TypeVar("_K")
@@ -152,7 +154,7 @@ class Detector:
             name = encoding_name(text, is_hex=run.is_hex)
             for alignment in run.alignments:
                 for match in self._inside(text, alignment, depth, is_hex=run.is_hex):
-                    line, line_span = _line(data, *span)
+                    line, line_span = _line(data, span.start, min(span.end, span.start + _SHOWN_BYTES))
                     value = match.value._replace(line=Secret(line), line_span=line_span)
                     yield Match(value, span, lines.locate(*span), (*outer, name, *match.decoded_from))
 
