@@ -24,17 +24,22 @@ LEVELS: Final = (*CONFIDENCES[::-1], "never")
 # What is large is read in pieces, so no size is too large.
 UNLIMITED: Final = 1 << 60
 _MAX_NUMBER: Final = 10**15
+_MAX_JOBS: Final = 256
 
 # Reads a file by its path from the root of what is scanned; None where there is no such file.
 ReadFile = Callable[[str], bytes | None]
 
 
 class Settings(NamedTuple):
-    """Everything that a flag, the environment or a file can set. Sizes in bytes; 0 seconds is no limit."""
+    """Everything that a flag, the environment or a file can set. Sizes in bytes; 0 seconds is no limit.
+
+    0 jobs are as many as there are cores.
+    """
 
     fail_on: str = "medium"
     max_blob: int = UNLIMITED
     timeout: float = 0.0
+    jobs: int = 0
     baseline: str = ""
     rules: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()
@@ -55,7 +60,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], read: Re
     values: dict[str, Any] = {}
     name = flags.get("config") or environ.get("SEALGATE_CONFIG") or ""
     values.update(_rooted(_read_named(name), os.path.dirname(name)) if name else _rooted(_read_found(read), root))
-    for key in ("fail_on", "max_blob", "timeout", "baseline", "rules", "allow_gap"):
+    for key in ("fail_on", "max_blob", "timeout", "jobs", "baseline", "rules", "allow_gap"):
         text = environ.get(f"SEALGATE_{key.upper()}")
         if text:
             parts = text.split(",") if key in ("rules", "allow_gap") else text
@@ -160,6 +165,15 @@ def _parse_seconds(value: object, where: str) -> float:
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
+def _parse_jobs(value: object, where: str) -> int:
+    text = _scalar(value)
+    if text == "auto":
+        return 0
+    if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,2}", text) or int(text) > _MAX_JOBS:
+        raise ConfigError(f"{where}: not a number of processes: {text!r}", f"write 1 to {_MAX_JOBS}, or auto")
+    return int(text)
+
+
 def _parse_text(value: object, where: str) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ConfigError(f"{where}: must be text", "see docs/configuration.md")
@@ -217,6 +231,7 @@ _PARSERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "fail_on": _parse_level,
     "max_blob": _parse_size,
     "timeout": _parse_seconds,
+    "jobs": _parse_jobs,
     "baseline": _parse_text,
     "rules": _parse_texts,
     "disable": _parse_texts,

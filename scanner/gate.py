@@ -8,7 +8,8 @@ where they stand, and only then do path conditions of rules and the choice betwe
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from scanner.detect.decode import transcode
 from scanner.detect.engine import Detector, Match, Screening, resolve
@@ -25,13 +26,19 @@ from scanner.model import (
     Place,
     Provenance,
     ScanResult,
+    Screen,
     Source,
     Span,
     Stats,
 )
 from scanner.paths import glob_matches
 from scanner.seal.seal import Seal
+from scanner.sighting import Seen, Sighting, from_plain, to_plain
 from scanner.triage import Mark, Triage, find_mark, fingerprint
+from scanner.workers import MOST_TICKETS, Done, Lost, Tickets, Workers
+
+if TYPE_CHECKING:
+    from scanner.sources.history import HistorySource
 
 Progress = Callable[[int, int], None]
 _PROGRESS_EVERY: Final = 64
@@ -46,6 +53,9 @@ _ARCHIVES: Final = (
     b"7z\xbc\xaf\x27\x1c",
     b"Rar!\x1a\x07",
 )
+# Packed bytes of blobs for which another process pays, and into how many parts they are cut for each process.
+_WORTH_SHARING: Final = 4 << 20
+_PARTS_EACH: Final = 12
 _TAR: Final = b"ustar"
 _TAR_AT: Final = 257
 _UNKNOWN: Final = Provenance("unreachable")
@@ -56,6 +66,7 @@ class ScanOptions(NamedTuple):
     """How to run: everything but what to scan.
 
     `whole` says that the source covers all there is, `secrets` whether secrets are looked for in it.
+    `jobs` is how many processes may read a history, 0 for as many as there are cores.
     """
 
     target: str
@@ -64,6 +75,7 @@ class ScanOptions(NamedTuple):
     timeout_seconds: float
     whole: bool
     secrets: bool = True
+    jobs: int = 1
 
 
 class Counts(NamedTuple):
@@ -88,28 +100,11 @@ class Outcome(NamedTuple):
     notices: tuple[str, ...]
 
 
-class _Sighting(NamedTuple):
-    """A match in one blob, with what only the blob's content could tell."""
-
-    match: Match
-    fingerprint: str
-    mark: Mark | None
-
-
-class _Seen(NamedTuple):
-    """What was found in one blob: all matches, in order, and those of them that count."""
-
-    blob: str | None
-    place: Place | None
-    matches: Sequence[Match]
-    sightings: Sequence[_Sighting]
-
-
 class _Occurrence(NamedTuple):
     """A sighting at one of its blob's places."""
 
-    sighting: _Sighting
-    seen: _Seen
+    sighting: Sighting
+    seen: Seen
     provenance: Provenance
 
 
@@ -195,14 +190,60 @@ class _Run:
         self._timeout_seconds = options.timeout_seconds
         self._counts_sealed = not options.secrets
         self._progress = progress
+        self._jobs = options.jobs
         self._archives: list[tuple[str | None, Place | None]] = []
-        self._seen: list[_Seen] = []
+        self._seen: list[Seen] = []
         self.gaps: list[Gap] = []
         self.blobs = self.bytes = self.files = 0
 
     def read(self, seal: Seal | None) -> None:
         """Scan every blob, until the time limit if there is one."""
-        for blob in self._source.blobs(_Screen(self) if seal is None else None):
+        history = cast("HistorySource", self._source) if self._source.extent == "history" else None
+        jobs = _jobs(history, self._jobs) if history is not None else 1
+        if history is None or jobs == 1:
+            self._read(self._source.blobs(_Screen(self) if seal is None else None), seal)
+        else:
+            self._read_divided(history, jobs)
+
+    def _read_divided(self, history: "HistorySource", jobs: int) -> None:
+        """Share the reading of the packs with other processes; the rest is read here, before and after."""
+        screen = _Screen(self)
+        tickets = Tickets(history.divide(min(MOST_TICKETS, _PARTS_EACH * jobs)))
+        with Workers(lambda _: self._work(history, tickets, screen)) as workers:
+            while jobs > 1 and workers.start(None):
+                jobs -= 1
+            self._read(chain(history.opening(screen), _parts(history, tickets, screen)))
+            for result in workers.results():
+                self._take(history, result)
+        tickets.close()
+        if not self._over:
+            self._read(history.rest())
+
+    def _work(self, history: "HistorySource", tickets: Tickets, screen: Screen) -> tuple[Any, ...]:
+        """Scan parts as long as there are any, in a process of its own; return what was found, as plain values."""
+        self._progress = None
+        with self._detector.expressions.watched():
+            self._read(_parts(history, tickets, screen))
+        gaps = [[tuple(gap) for gap in gaps] for gaps in (self.gaps, history.gaps, self._detector.gaps)]
+        blobs = [blob for blob, _ in self._archives]
+        return to_plain(self._seen, self._detector.ruleset), (self.blobs, self.bytes), blobs, history.left, gaps
+
+    def _take(self, history: "HistorySource", result: Done | Lost) -> None:
+        """Add what another process found."""
+        if isinstance(result, Lost):
+            self.gaps.append(Gap("worker", "a part of the history's content", result.reason))
+            return
+        seen, (blobs, size), archives, left, gaps = result.value
+        self._seen += from_plain(seen, self._detector.ruleset)
+        self.blobs += blobs
+        self.bytes += size
+        self._archives += [(blob, None) for blob in archives]
+        history.left += left
+        for ours, theirs in zip((self.gaps, history.gaps, self._detector.gaps), gaps, strict=True):
+            ours += [gap for plain in theirs if (gap := Gap(*plain)) not in ours]
+
+    def _read(self, blobs: Iterable[Blob | LargeBlob], seal: Seal | None = None) -> None:
+        for blob in blobs:
             if isinstance(blob, LargeBlob):
                 self._scan_large(blob, seal)
             else:
@@ -242,6 +283,10 @@ class _Run:
         self.bytes += size
         if (self.blobs + self.files) % _PROGRESS_EVERY == 0 and self._progress:
             self._progress(self.blobs + self.files, self.bytes)
+
+    @property
+    def _over(self) -> bool:
+        return any(gap.kind == "timeout" for gap in self.gaps)
 
     def _is_over(self) -> bool:
         if not self._deadline or time.monotonic() <= self._deadline:
@@ -300,12 +345,12 @@ class _Run:
         path = blob.place.path if blob.place else None
         old = {_identity(match) for content in self._source.previous(blob) for match in self._find(content, path)}
         sightings = [
-            _Sighting(match, identity, mark(index))
+            Sighting(match, identity, mark(index))
             for index, match in enumerate(matches)
             if (identity := _identity(match)) not in old
         ]
         if sightings:
-            self._seen.append(_Seen(blob.id, blob.place, matches, sightings))
+            self._seen.append(Seen(blob.id, blob.place, matches, sightings))
 
     def _find(self, content: Content, path: bytes | None) -> Iterable[Match]:
         if isinstance(content, bytes):
@@ -332,7 +377,7 @@ class _Run:
                 marks[value, path] = list(dict.fromkeys(o.sighting.mark for o in considered if o.sighting.mark))
         return findings, marks
 
-    def _placed(self) -> Iterator[tuple[_Seen, Place]]:
+    def _placed(self) -> Iterator[tuple[Seen, Place]]:
         origins = [*((seen.blob, seen.place) for seen in self._seen), *self._archives]
         traced = self._source.trace([blob for blob, place in origins if place is None and blob is not None])
         for seen in self._seen:
@@ -345,6 +390,20 @@ class _Run:
         versions = Counter(found.path for blob, place in self._archives for found in _places(blob, place, traced))
         for path, count in sorted(versions.items()):
             self.gaps.append(Gap("archive", decode_path(path), "read as it is, its members not looked into", count))
+
+
+def _jobs(history: "HistorySource", wanted: int) -> int:
+    """Return how many processes are to read this history; for a small one a second one does not pay by itself."""
+    if wanted:
+        return wanted
+    from scanner.cores import cores
+
+    return cores() if history.packed_bytes() >= _WORTH_SHARING else 1
+
+
+def _parts(history: "HistorySource", tickets: Tickets, screen: Screen) -> Iterator[Blob]:
+    for number in tickets:
+        yield from history.part(number, screen)
 
 
 class _Screen(Screening):
@@ -395,7 +454,7 @@ def _identity(match: Match) -> str:
     return fingerprint("secret", match.value.secret.reveal())
 
 
-def _at(sightings: Sequence[_Sighting], path: bytes) -> Iterator[_Sighting]:
+def _at(sightings: Sequence[Sighting], path: bytes) -> Iterator[Sighting]:
     """Yield the sightings that count at this path: rules for other paths left out, then overlaps resolved."""
     fit = {id(s.match): s for s in sightings if not s.match.value.rule.paths or glob_matches(s.match.value.rule.paths, path)}
     for match in resolve([sighting.match for sighting in fit.values()]):

@@ -250,6 +250,7 @@ GAP_KINDS: Final[Mapping[str, tuple[bool, str]]] = {
     "undecodable": (True, "an archive or encoding that could not be opened"),
     "budget": (True, "decoding or unpacking stopped at its budget"),
     "timeout": (True, "the time limit --timeout was reached"),
+    "worker": (True, "a worker process ended before it had read its part"),
     "unmerged": (True, "paths with unresolved merge conflicts in the index"),
     "key": (True, "encrypted files whose MAC no key at hand could check"),
     "rule": (True, "a rule gave up on a piece of content"),

@@ -255,6 +255,7 @@ def run_scan(
         timeout_seconds=settings.timeout,
         whole=mode == "auto" and target.repository is not None and not only,
         secrets=only != "sops",
+        jobs=settings.jobs,
     )
     rules = rule_files(settings)
     digest = ruleset_digest(*rules)
@@ -372,6 +373,7 @@ def write_reports(
     from scanner.reports.output import write_report
 
     color = _is_terminal(sys.stdout) and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    finished = time.time()
     failures: list[ReportError] = []
     for target in targets:
         report = REPORTS[target.format]()
@@ -380,6 +382,7 @@ def write_reports(
             show_secrets=options.show_secrets,
             quiet=options.quiet,
             verbose=options.verbose,
+            finished=finished,
         )
 
         def fill(out: TextIO, report: Any = report, here: ReportOptions = here) -> None:

@@ -13,13 +13,15 @@ import contextlib
 import marshal
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Final, NamedTuple, NoReturn, Self
 
+MOST_TICKETS: Final = 256
 _LENGTH_BYTES: Final = 8
 _DONE: Final = 0
 _FAILED: Final = 1
+_SIGINT: Final = 2
 _SIGKILL: Final = 9
 
 
@@ -33,6 +35,27 @@ class Lost(NamedTuple):
     """A worker did not do its part; `reason` is for people and quotes nothing that it read."""
 
     reason: str
+
+
+class Tickets:
+    """The numbers below `count`, at most `MOST_TICKETS`, each of them for one process only: whoever is free takes the next.
+
+    It has to be there before the workers are, and is theirs without being sent.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._end, filled = os.pipe()
+        # A pipe holds that many, and a reader of a byte has it for itself.
+        os.write(filled, bytes(range(count)))
+        os.close(filled)
+
+    def __iter__(self) -> Iterator[int]:
+        while ticket := os.read(self._end, 1):
+            yield ticket[0]
+
+    def close(self) -> None:
+        """Give back what the tickets take in this process."""
+        os.close(self._end)
 
 
 class _Worker(NamedTuple):
@@ -98,14 +121,21 @@ class Workers:
         return True
 
     def results(self) -> list[Done | Lost]:
-        """Wait for all workers and return what became of each, in the order in which they were started."""
+        """Wait for all workers and return what became of each, in the order in which they were started.
+
+        Raises `KeyboardInterrupt` where one was interrupted: that is meant for all of us, and code that swallows it
+        (a module of Cython's that is being imported does) may have kept it from this process.
+        """
         found = []
         while self._workers:
             worker = self._workers[0]
             # One after the other: a worker with more than a pipe takes waits for nobody but us.
             with open(worker.results, "rb", buffering=0, closefd=False) as stream:
                 data = stream.read()
-            found.append(_result(data, self._end(worker)))
+            status = self._end(worker)
+            if status == -_SIGINT:
+                raise KeyboardInterrupt
+            found.append(_result(data, status))
         return found
 
     def _end(self, worker: _Worker) -> int | None:

@@ -226,7 +226,7 @@ def test_without_a_text_report_the_verdict_goes_to_standard_error(leaky: GitRepo
 def test_several_reports_are_written_at_once(leaky: GitRepo, tmp_path: Path) -> None:
     reports = [option for name in REPORTS for option in ("--report", f"{name}={tmp_path / name}")]
     assert sealgate("scan", *reports, cwd=leaky.path).code == 1
-    assert [name for name in REPORTS if "aws-access-key-id" not in (tmp_path / name).read_text() and name != "text"] == []
+    assert [name for name in REPORTS if "aws-access-key-id" not in (tmp_path / name).read_text().replace("&#45;", "-") and name != "text"] == []
     assert (tmp_path / "text").read_text() != ""
 
 

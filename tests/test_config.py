@@ -30,7 +30,7 @@ def _complaint(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str
 
 
 def test_without_anything_the_defaults_hold() -> None:
-    assert _load() == Settings("medium", UNLIMITED, 0.0, "", (), (), (), (), {}, "")
+    assert _load() == Settings("medium", UNLIMITED, 0.0, 0, "", (), (), (), (), {}, "")
 
 
 # For each key: its default, and four values, weakest place first.
@@ -38,6 +38,7 @@ _PLACES = {
     "fail_on": ("medium", ["low", "high", "proven", "never"]),
     "max_blob": (UNLIMITED, [1, 2, 3, 4]),
     "timeout": (0.0, [1.0, 2.0, 3.0, 4.0]),
+    "jobs": (0, [1, 2, 3, 4]),
     "baseline": ("", ["a", "b", "c", "d"]),
     "rules": ((), [("a",), ("b",), ("c",), ("d",)]),
     "allow_gap": ((), [("shallow",), ("oversize",), ("timeout",), ("budget",)]),
@@ -138,7 +139,7 @@ def test_a_named_file_that_is_not_there_is_an_error() -> None:
     [
         ("fail-on: low", ".sealgate.yaml: unknown key 'fail-on' (did you mean 'fail_on'?)"),
         ("alow: []", ".sealgate.yaml: unknown key 'alow' (did you mean 'allow'?)"),
-        ("zzz: 1", ".sealgate.yaml: unknown key 'zzz' (known: fail_on, max_blob, timeout, baseline, rules, disable, allow_gap, allow, broker)"),
+        ("zzz: 1", ".sealgate.yaml: unknown key 'zzz' (known: fail_on, max_blob, timeout, jobs, baseline, rules, disable, allow_gap, allow, broker)"),
         ("1: 1", ".sealgate.yaml: unknown key 1 (known: "),
         ("fail_on: urgent", ".sealgate.yaml: fail_on: unknown level 'urgent' (one of proven, high, medium, low, never)"),
         ("fail_on: no", ".sealgate.yaml: fail_on: unknown level 'False'"),
@@ -243,6 +244,16 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     assert _complaint({"timeout": text}).startswith("--timeout: not a time")
 
 
+@pytest.mark.parametrize(("text", "jobs"), [("1", 1), ("256", 256), ("auto", 0)])
+def test_jobs_are_a_number_of_processes(text: str, jobs: int) -> None:
+    assert _load({"jobs": text}).jobs == jobs
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "257", "1.5", "2x", "01", "\u0662", "all"])
+def test_what_is_no_number_of_processes_is_refused(text: str) -> None:
+    assert _complaint({"jobs": text}).startswith("--jobs: not a number of processes")
+
+
 def test_an_allowlist_entry_arrives_whole() -> None:
     text = "allow:\n- {rule: a-*, path: [x, y/**], fingerprint: f, reason: because, until: 2030-01-31}\n- path: z\n"
     assert _load(yaml=text).allow == (
@@ -251,7 +262,7 @@ def test_an_allowlist_entry_arrives_whole() -> None:
     )
 
 
-def test_a_setting_that_is_yes_is_no_size_and_no_time() -> None:
-    for key in ("max_blob", "timeout"):
+def test_a_setting_that_is_yes_is_no_size_and_no_time_and_no_number() -> None:
+    for key in ("max_blob", "timeout", "jobs"):
         with pytest.raises(ConfigError, match=key):
             parse_settings({key: True}, "x")

@@ -120,7 +120,7 @@ print([(len(data), share) for (data, share), in results])
     assert run(program) == "[(50000000, 50000000), (0, 0), (20000000, 20000000)]"
 
 
-@pytest.mark.parametrize("number", ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGINT", "SIGALRM"])
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGALRM"])
 def test_a_killed_worker_is_lost_and_the_others_are_not(number):
     program = f"""
 signal.signal(signal.SIGALRM, lambda *_: None)
@@ -133,6 +133,18 @@ print(run(work, range(3)))
     hint = ", as happens where memory runs out" if number == "SIGKILL" else ""
     lost = f"Lost(reason='a worker process was ended by {number}{hint}')"
     assert run(program) == f"[Done(value=0), {lost}, Done(value=2)]"
+
+
+def test_a_worker_that_was_interrupted_interrupts_all():
+    program = """
+def work(share):
+    os.kill(os.getpid(), signal.SIGINT)
+try:
+    print(run(work, [1]))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    assert run(program) == "interrupted"
 
 
 def test_a_worker_that_is_killed_while_it_sends_is_lost():

@@ -73,6 +73,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         "--allow-gap", action="append", metavar="KIND", help=f"repeatable; accept a gap, still reported: {', '.join(GAP_KINDS)}"
     )
     how.add_argument("--timeout", metavar="S", help="stop after this time; the run is then incomplete")
+    how.add_argument("--jobs", metavar="N", help="so many processes read a history (default: as many as there are cores)")
     how.add_argument("--show-secrets", action="store_true", help="print raw values; the report is then a secret itself")
     how.add_argument("--quiet", action="store_true", help="print nothing where there is nothing to say")
     how.add_argument("--verbose", action="store_true", help="print suppressed findings and more detail")

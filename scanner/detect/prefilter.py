@@ -23,7 +23,7 @@ from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, loa
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
-_FORMAT: Final = b"sealgate-rules-5"
+_FORMAT: Final = b"sealgate-rules-6"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
 # A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
 _HEAD: Final = struct.Struct(">32sIII")
@@ -72,6 +72,10 @@ class RuleSet:
             # As JSON the rules' paths are their last member; most have none, and none of these is parsed.
             self._limited = [index for index, text in enumerate(self.texts) if not text.endswith(b"[]]")]
         return frozenset(index for index in self._limited if not glob_matches(self[index].paths, path))
+
+    def index(self, rule: Rule) -> int:
+        """Return the index of a rule that was asked for here."""
+        return next(index for index, known in self._rules.items() if known is rule)
 
     def __getitem__(self, index: int) -> Rule:
         rule = self._rules.get(index)

@@ -11,8 +11,9 @@ import mmap
 import os
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.git.repo import Repository
 from scanner.model import Known, Screen
@@ -30,6 +31,7 @@ _V2: Final = b"\xfftOc"
 _FANOUT_BYTES: Final = 256 * 4
 _LARGE_OFFSET: Final = 1 << 31
 _MAX_ALTERNATES: Final = 50
+_Found = Generator[tuple[str, bytes, Known], None, bool]
 
 
 class Packs:
@@ -60,23 +62,30 @@ class Packs:
         `take` is handed the reader after each text: it has all contents, and the number of those that were not yielded.
         Where it says False the reading ends. The objects that have to be left to git are `failed`.
         """
-        from scanner.git.kernel.reader import Reader
-
         bad: list[bytes] = []
         for pack in self._packs:
             again = {entry: name for name in bad if (entry := _find(pack, name, _KINDS[kind])) >= 0}
             skip = self._elsewhere(pack, again)
-            order = pack.walk(_KINDS[kind], skip)
-            reader = Reader(pack, order, screen.near, screen.far, screen.margins, screen.heads, screen.probe, skip)
-            while (text := reader.fill()) is not None:
-                screen.search(text, reader.anchors, reader.forms)
-                while (found := reader.settle()) is not None:
-                    yield found[0].hex(), found[1].data, found[1]
-                if not take(reader):
-                    return
             # Of several copies one will do.
-            bad = [*(name for name in bad if name not in again.values()), *reader.failed]
+            bad = [name for name in bad if name not in again.values()]
+            if not (yield from Part(pack, pack.walk(_KINDS[kind], skip), skip).search(screen, bad, take)):
+                return
         failed += [name.hex() for name in dict.fromkeys(bad)]
+
+    def packed(self, kind: str) -> int:
+        """Return how many bytes all objects of this kind take in the packs."""
+        return sum(pack.packed(_KINDS[kind]) for pack in self._packs)
+
+    def parts(self, kind: str, count: int) -> "list[Part]":
+        """Cut the reading of a kind's objects into about so many parts, of about the same number of packed bytes."""
+        parts = []
+        total = self.packed(kind) or 1
+        for pack in self._packs:
+            skip = self._elsewhere(pack, ())
+            walk = pack.walk(_KINDS[kind], skip)
+            cuts = pack.cuts(walk, max(1, count * pack.packed(_KINDS[kind]) // total))
+            parts += [Part(pack, walk[start:stop], skip) for start, stop in pairwise(cuts)]
+        return parts
 
     def _elsewhere(self, pack: "Pack", again: Iterable[int]) -> bytearray | None:
         """Return flags for what packs before this one have too, but for what shall be read again."""
@@ -97,6 +106,28 @@ class Packs:
             yield from _read_pack(pack, _KINDS[kind], seen, bad)
         # Of several copies one will do.
         failed += [name.hex() for name in bad if seen is None or name not in seen]
+
+
+class Part(NamedTuple):
+    """Objects of a pack that follow each other on a walk; those that `skip` flags are read in another pack."""
+
+    pack: "Pack"
+    walk: "array[int]"
+    skip: bytearray | None
+
+    def search(self, screen: Screen, failed: list[bytes], take: "Callable[[Reader], bool]") -> "_Found":
+        """As `Packs.search`; returns whether the reading went to the end, and `failed` are ids as they are in packs."""
+        from scanner.git.kernel.reader import Reader
+
+        reader = Reader(self.pack, self.walk, screen.near, screen.far, screen.margins, screen.heads, screen.probe, self.skip)
+        while (text := reader.fill()) is not None:
+            screen.search(text, reader.anchors, reader.forms)
+            while (found := reader.settle()) is not None:
+                yield found[0].hex(), found[1].data, found[1]
+            if not take(reader):
+                return False
+        failed += reader.failed
+        return True
 
 
 def _find(pack: "Pack", name: bytes, kind: int) -> int:

@@ -41,9 +41,58 @@ def _sarif() -> Report:
     return sarif
 
 
+def _gitlab() -> Report:
+    from scanner.reports import gitlab
+
+    return gitlab
+
+
+def _codequality() -> Report:
+    from scanner.reports import codequality
+
+    return codequality
+
+
+def _github() -> Report:
+    from scanner.reports import github
+
+    return github
+
+
+def _junit() -> Report:
+    from scanner.reports import junit
+
+    return junit
+
+
+def _csv() -> Report:
+    from scanner.reports import table
+
+    return table
+
+
+def _markdown() -> Report:
+    from scanner.reports import markdown
+
+    return markdown
+
+
+def _html() -> Report:
+    from scanner.reports import page
+
+    return page
+
+
 REPORTS: Final[Mapping[str, Callable[[], Report]]] = {
     "text": _text,
     "json": _json,
     "jsonl": _jsonl,
     "sarif": _sarif,
+    "gitlab": _gitlab,
+    "codequality": _codequality,
+    "github": _github,
+    "junit": _junit,
+    "csv": _csv,
+    "markdown": _markdown,
+    "html": _html,
 }

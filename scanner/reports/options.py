@@ -8,7 +8,8 @@ class ReportOptions(NamedTuple):
     """How to show a result; every report takes what concerns it and ignores the rest.
 
     `color`, `quiet` and `verbose` are for people's formats; the caller decides on colour (NO_COLOR).
-    `include_suppressed` and `category` are SARIF's: see `scanner.reports.sarif`.
+    `include_suppressed` and `category` are SARIF's: see `scanner.reports.sarif`. `finished` is when the scan ended,
+    in seconds since the epoch.
     """
 
     color: bool = False
@@ -17,3 +18,4 @@ class ReportOptions(NamedTuple):
     verbose: bool = False
     include_suppressed: bool = False
     category: str = "sealgate"
+    finished: float = 0.0

@@ -7,20 +7,20 @@ CI log ends. Everything that comes from a repository passes through `display.log
 This module is on the path of every clean pre-commit run: it imports nothing but the model and `display`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, TextIO
+from collections.abc import Iterator, Sequence
+from typing import Final, TextIO
 
-from scanner.display import decode_path, decode_text, human_size, log_safe, plural, short_id, shorten
-from scanner.model import GAP_KINDS, Finding, Gap, Provenance, ScanResult
+from scanner.display import decode_text, human_size, log_safe, plural, shorten
+from scanner.model import GAP_KINDS, Finding, Gap, ScanResult
 from scanner.reports.options import ReportOptions
-from scanner.reports.weigh import blocks, weight
+from scanner.reports.places import details, position
+from scanner.reports.weigh import Group, blocks, gaps_by_kind, open_groups
 
 # So much can be read on a screen or two; `--verbose` shows all. What is left out is always counted.
 _DETAILED_SECRETS: Final = 50
 _PLACES: Final = 10
 _GAPS_OF_A_KIND: Final = 10
 _EXCERPT_WIDTH: Final = 160
-_NAME_WIDTH: Final = 80
 
 # ECMA-48 "select graphic rendition".
 _BOLD: Final = "1"
@@ -29,21 +29,6 @@ _RED: Final = "1;31"
 _GREEN: Final = "1;32"
 _YELLOW: Final = "1;33"
 _SEVERITY_COLORS: Final = {"critical": _RED, "high": _RED, "medium": _YELLOW, "low": _BOLD}
-
-_KINDS: Final = {
-    "index": "staged",
-    "worktree": "in the working tree, not committed",
-    "diff": "added by the diff",
-    "stdin": "from standard input",
-    "unreachable": "in an object that no commit reaches",
-}
-
-
-class _Group(NamedTuple):
-    """All places of one secret; `head` is the weightiest finding and speaks for the others."""
-
-    head: Finding
-    places: list[Finding]
 
 
 def write(result: ScanResult, out: TextIO, options: ReportOptions) -> None:
@@ -55,11 +40,11 @@ def write(result: ScanResult, out: TextIO, options: ReportOptions) -> None:
 
 def verdict(result: ScanResult) -> str:
     """Return the outcome in one line without colours, for where no report for people is written."""
-    return "; ".join(part for part, _ in _verdict(_groups(result), result))
+    return "; ".join(part for part, _ in _verdict(open_groups(result), result))
 
 
 def _lines(result: ScanResult, options: ReportOptions) -> Iterator[str]:
-    groups = _groups(result)
+    groups = open_groups(result)
     yield from _findings(groups, result, options)
     if options.verbose:
         yield from _suppressed(result)
@@ -74,25 +59,7 @@ def _lines(result: ScanResult, options: ReportOptions) -> Iterator[str]:
     yield from (_paint(part, color, options) for part, color in _verdict(groups, result))
 
 
-def _groups(result: ScanResult) -> list[_Group]:
-    """Return the open findings by secret, the weightiest secret first and places at HEAD first in it."""
-    by_secret: dict[str, list[Finding]] = {}
-    for finding in result.findings:
-        if finding.suppression is None:
-            by_secret.setdefault(finding.fingerprint, []).append(finding)
-    groups = [
-        _Group(max(places, key=lambda place: weight(place, result)), _at_head_first(places))
-        for places in by_secret.values()
-    ]
-    groups.sort(key=lambda group: weight(group.head, result), reverse=True)
-    return groups
-
-
-def _at_head_first(places: list[Finding]) -> list[Finding]:
-    return sorted(places, key=lambda place: place.provenance.at_head is False)
-
-
-def _findings(groups: Sequence[_Group], result: ScanResult, options: ReportOptions) -> Iterator[str]:
+def _findings(groups: Sequence[Group], result: ScanResult, options: ReportOptions) -> Iterator[str]:
     helped: set[str] = set()
     detailed = len(groups) if options.verbose else _DETAILED_SECRETS
     for group in groups[:detailed]:
@@ -108,7 +75,7 @@ def _findings(groups: Sequence[_Group], result: ScanResult, options: ReportOptio
         yield ""
 
 
-def _heading(group: _Group, result: ScanResult, options: ReportOptions) -> str:
+def _heading(group: Group, result: ScanResult, options: ReportOptions) -> str:
     rule = group.head.rule
     severity = _paint(rule.severity.upper(), _SEVERITY_COLORS[rule.severity], options)
     name = _paint(log_safe(rule.name), _BOLD, options)
@@ -132,20 +99,20 @@ def _advice(finding: Finding, *, with_help: bool) -> Iterator[str]:
     yield f"  id:  {log_safe(finding.fingerprint)}"
 
 
-def _places(group: _Group, options: ReportOptions) -> Iterator[str]:
+def _places(group: Group, options: ReportOptions) -> Iterator[str]:
     shown = len(group.places) if options.verbose else _PLACES
     for place in group.places[:shown]:
         yield f"  {_paint(_position(place), _BOLD, options)}"
         if place.excerpt:
             # The bar keeps the source line from standing at the start of a line of the log.
             yield f"    | {shorten(log_safe(place.excerpt.strip()), _EXCERPT_WIDTH)}"
-        if details := ", ".join(_details(place)):
-            yield f"    {_paint(details, _DIM, options)}"
+        if more := ", ".join(details(place)):
+            yield f"    {_paint(log_safe(more), _DIM, options)}"
     if group.places[shown:]:
         yield f"  and {plural(len(group.places) - shown, 'more place')} (--verbose shows all)"
 
 
-def _compact(group: _Group, options: ReportOptions) -> str:
+def _compact(group: Group, options: ReportOptions) -> str:
     others = len(group.places) - 1
     head = group.head
     return (
@@ -155,35 +122,7 @@ def _compact(group: _Group, options: ReportOptions) -> str:
 
 
 def _position(finding: Finding) -> str:
-    place = finding.location
-    return log_safe(f"{decode_path(finding.path) or '-'}:{place.start_line}:{place.start_column}")
-
-
-def _details(finding: Finding) -> Iterator[str]:
-    provenance, first = finding.provenance, finding.first
-    if finding.path.startswith((b".git/commit/", b".git/tag/")):
-        yield "in a message"
-    if provenance.kind == "commit":
-        yield _commit(provenance)
-    elif provenance.kind in _KINDS:
-        yield _KINDS[provenance.kind]
-    if provenance.at_head is not None and provenance.kind == "commit":
-        yield "still at HEAD" if provenance.at_head else "gone from HEAD, still in the history"
-    if finding.occurrences > 1:
-        yield plural(finding.occurrences, "occurrence")
-    if first.commit and first.commit != provenance.commit:
-        yield f"first in {_commit(first)}"
-    if finding.decoded_from:
-        yield f"decoded from {log_safe(' > '.join(finding.decoded_from))}"
-
-
-def _commit(provenance: Provenance) -> str:
-    words = [f"commit {short_id(provenance.commit)}" if provenance.commit else "an unknown commit"]
-    if provenance.author:
-        words.append(f"by {shorten(log_safe(provenance.author), _NAME_WIDTH)}")
-    if provenance.date:
-        words.append(f"on {log_safe(provenance.date[:10])}")
-    return " ".join(words)
+    return log_safe(position(finding))
 
 
 def _suppressed(result: ScanResult) -> Iterator[str]:
@@ -204,7 +143,7 @@ def _scanned(result: ScanResult) -> str:
 
 
 def _not_scanned(result: ScanResult, options: ReportOptions) -> Iterator[str]:
-    for kind, gaps in _by_kind(result.gaps):
+    for kind, gaps in gaps_by_kind(result.gaps):
         if blocks(gaps[0], result):
             mark = _paint("Not scanned", _YELLOW, options)
         else:
@@ -212,14 +151,6 @@ def _not_scanned(result: ScanResult, options: ReportOptions) -> Iterator[str]:
         count = sum(gap.count for gap in gaps)
         yield f"{mark}: {kind}, {count:,}: {GAP_KINDS[kind][1]}"
         yield from _gap_lines(gaps, len(gaps) if options.verbose else _GAPS_OF_A_KIND)
-
-
-def _by_kind(gaps: Iterable[Gap]) -> Iterator[tuple[str, list[Gap]]]:
-    """Yield each kind that occurs with its gaps, in the order of the table of kinds."""
-    found: dict[str, list[Gap]] = {}
-    for gap in gaps:
-        found.setdefault(gap.kind, []).append(gap)
-    return ((kind, found[kind]) for kind in GAP_KINDS if kind in found)
 
 
 def _gap_lines(gaps: Sequence[Gap], shown: int) -> Iterator[str]:
@@ -230,7 +161,7 @@ def _gap_lines(gaps: Sequence[Gap], shown: int) -> Iterator[str]:
         yield f"  and {len(gaps) - shown:,} more (--verbose shows all)"
 
 
-def _verdict(groups: Sequence[_Group], result: ScanResult) -> Iterator[tuple[str, str]]:
+def _verdict(groups: Sequence[Group], result: ScanResult) -> Iterator[tuple[str, str]]:
     """Yield each part of the verdict with its colour; the last one is why the run did not end as clean."""
     suppressed = sum(finding.suppression is not None for finding in result.findings)
     aside = f", {suppressed:,} suppressed" if suppressed else ""
@@ -245,7 +176,7 @@ def _verdict(groups: Sequence[_Group], result: ScanResult) -> Iterator[tuple[str
         yield _incomplete(result), _RED
 
 
-def _found(groups: Sequence[_Group]) -> str:
+def _found(groups: Sequence[Group]) -> str:
     parts = []
     for family, noun in (("secret", "secret"), ("sops", "SOPS violation"), ("broker", "role problem")):
         places = [len(group.places) for group in groups if group.head.rule.family == family]
@@ -270,7 +201,7 @@ def _clean(result: ScanResult) -> str:
 
 def _incomplete(result: ScanResult) -> str:
     gaps = [gap for gap in result.gaps if blocks(gap, result)]
-    kinds = ", ".join(kind for kind, _ in _by_kind(gaps))
+    kinds = ", ".join(kind for kind, _ in gaps_by_kind(gaps))
     return f"INCOMPLETE: {plural(sum(gap.count for gap in gaps), 'item')} asked for and not scanned ({kinds})"
 
 

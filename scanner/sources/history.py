@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from scanner.display import decode_path, plural
 from scanner.git.objects import list_named, list_objects, missing, oversize, read_contents, read_objects
-from scanner.git.packs import Packs, open_packs
+from scanner.git.packs import Packs, Part, open_packs
 from scanner.git.repo import Repository
 from scanner.git.trace import Graph
 from scanner.model import (
@@ -65,21 +65,60 @@ class HistorySource:
         self._failed: set[str] = set()
         self._unreadable: set[str] = set()
         self._large: list[str] = []
+        self._ids: dict[str, list[str]] = {}
+        self._parts: list[Part] = []
+        self._part_count = 0
+        # Blobs that the parts had to leave to git, whoever read these.
+        self.left: list[str] = []
 
     def blobs(self, screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield everything, each object once; that nothing is missing is checked before the first blob."""
-        ids = self._list()
-        found = self._read_graph(ids, screen)
+        yield from self.opening(screen)
+        for object_id, _, data, known in self._look(self._ids, "blob", screen, None):
+            yield Blob(data, object_id, None, None, known)
+        yield from self._large_blobs()
+        if self._repo.worktree is not None:
+            yield from self._worktree()
+
+    def packed_bytes(self) -> int:
+        """Return how many bytes the blobs take in the packs that are read directly."""
+        return self._packs.packed("blob") if self._packs is not None else 0
+
+    def divide(self, count: int) -> int:
+        """Cut the packs' blobs into at most so many parts, and return their number.
+
+        `blobs` are the `opening`, every `part` in any order and in any process, and the `rest`.
+        """
+        self._parts = self._packs.parts("blob", count) if self._packs is not None else []
+        self._part_count = min(count, len(self._parts))
+        return self._part_count
+
+    def opening(self, screen: Screen | None) -> Iterator[Blob]:
+        """Yield commits and tags, once nothing that they and the trees name is missing."""
+        self._ids = self._list()
+        found = self._read_graph(self._ids, screen)
         self._check()
-        for object_id, kind, data, known in self._messages(ids, screen, found):
+        for object_id, kind, data, known in self._messages(self._ids, screen, found):
             if kind == "commit" and object_id in self._graph.commits:
                 yield Blob(data, object_id, self._graph.commit_place(object_id), None, known)
             elif kind == "tag" and object_id in self._graph.tags:
                 yield Blob(data, object_id, self._graph.tag_place(object_id), None, known)
-        for object_id, _, data, known in self._look(ids, "blob", screen, None):
-            yield Blob(data, object_id, None, None, known)
-        for object_id, _, content in read_contents(self._repo, self._large, self.gaps):
-            yield to_blob(content, object_id, None)
+
+    def part(self, number: int, screen: Screen) -> Iterator[Blob]:
+        """Yield the blobs of one part; `left` grows by those that have to be read by git."""
+        failed: list[bytes] = []
+        # There may be more packs than parts.
+        for part in self._parts[number :: self._part_count]:
+            for object_id, data, known in part.search(screen, failed, lambda reader: screen.passed(reader.count, reader.size)):
+                yield Blob(data, object_id, None, None, known)
+        self.left += [name.hex() for name in failed]
+
+    def rest(self) -> Iterator[Blob | LargeBlob]:
+        """Yield the blobs that git reads, and the working tree; after all parts."""
+        self._leave(self._ids, self.left)
+        for object_id, _, data in self._read_rest(self._ids, "blob"):
+            yield Blob(data, object_id, None)
+        yield from self._large_blobs()
         if self._repo.worktree is not None:
             yield from self._worktree()
 
@@ -174,7 +213,7 @@ class HistorySource:
     def _leave(self, ids: Mapping[str, list[str]], failed: Iterable[str]) -> None:
         """Leave to git what the packs could not read."""
         # Commits may be read twice.
-        more = [object_id for object_id in failed if object_id not in self._failed]
+        more = sorted(set(failed) - self._failed)
         self._failed.update(more)
         for kind, named in self._sort(list_named(self._repo, more, self.gaps)).items():
             ids[kind].extend(named)
@@ -265,6 +304,11 @@ class HistorySource:
             self.gaps.extend(missing(self._repo, absent[object_id]) for object_id in sorted(absent))
         else:
             self.gaps.append(missing(self._repo, plural(len(absent), "object"), len(absent)))
+
+    def _large_blobs(self) -> Iterator[Blob | LargeBlob]:
+        """Yield the blobs that are too large to be held; known once all others were asked for."""
+        for object_id, _, content in read_contents(self._repo, self._large, self.gaps):
+            yield to_blob(content, object_id, None)
 
     def _worktree(self) -> Iterator[Blob | LargeBlob]:
         """Yield files whose content git does not have; all are read, as a flag or a stamp can deceive."""

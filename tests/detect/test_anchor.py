@@ -155,6 +155,60 @@ def test_a_class_of_few_characters_goes_on_with_a_literal() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "silent"),
+    [
+        # What closes a value, a look-ahead too, and at the end of a line as of the content.
+        (r"password=['\"](?P<secret>[^'\"\n]{6,100})['\"]", b"password='abcdefgh"),
+        (r"https://[^\s:/]{0,100}:(?P<secret>[^\s/@]{3,200})@", b"https://host:8080/path"),
+        (r"password=(?P<secret>[a-z.]{6,100})(?=[ \t]{0,8}(?:[\r\n#]|\Z))", b"password=module.params["),
+        # Look-around that costs nothing.
+        (r"(?<![0-9A-Za-z_.])sl\.[a-z]{20}", b"ssl.abcdefghijklmnopqrst"),
+        (r"password=(?![{$])(?P<secret>[^\s]{6,100})(?=\s)", b"password={secret} "),
+        (r"^[ \t]{0,8}password=[a-z]{9}", b"x password=abcdefghi"),
+        (r"sk-[0-9A-Za-z]{48}", b"sk-abcdefghijklmnopqrst"),
+    ],
+)
+def test_what_is_no_match_for_a_simple_reason_is_no_hit(pattern: str, silent: bytes) -> None:
+    assert _ends(anchor(pattern), silent) == []
+
+
+OVER_LINES = [
+    (r"plaid[a-z_]{0,9}secret[\"']?,?\s{0,20}[\"']?value[\"']?[ \t]{0,4}[:=][ \t\"]{0,4}(?P<secret>[0-9a-f]{30})", b'plaid_secret",\n\n  "value": "' + b"0" * 30, b"value: " + b"0" * 20),
+    (r"github[\w\s:]{0,40}?secret: (?P<secret>[0-9a-f]{40})", b"github:\n  a: b\n  client_secret: " + b"0" * 40, b"secret: abcdefghijkl"),
+    (r"machine[ \t]{1,8}[^\s]{1,120}\s{1,16}login[ \t]{1,8}(?P<secret>[!-~]{3,20})", b"machine host\n  login abc", b"the machine itself is"),
+    (r"<password>\s{0,8}(?P<secret>[^<\s]{6,300})\s{0,8}</password>", b"<password>\n abcdef\n</password>", b"<password> is"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pattern", "data", "silent"), OVER_LINES)
+def test_a_match_over_several_lines_is_foreseen_by_one_of_them(pattern: str, data: bytes, silent: bytes) -> None:
+    cut = anchor(pattern)
+    assert cut.near == 0
+    for text in (data, data.replace(b"\n", b" ")):
+        assert re.compile(pattern.encode()).match(text) is not None
+        assert _foreseen(cut, _ends(cut, text), 0)
+    assert _ends(cut, silent) == []
+    # One line after the other gives the same hits.
+    joined, at = set(), 0
+    for line in data.splitlines(keepends=True):
+        joined |= {at + end for end in _ends(cut, line)}
+        at += len(line)
+    assert joined == set(_ends(cut, data))
+
+
+def test_no_shipped_rule_is_looked_for_over_the_end_of_a_line() -> None:
+    assert [rule.id for rule in RULES.values() if anchor(rule.pattern).near] == []
+
+
+@pytest.mark.parametrize("place", range(1, 4))
+def test_what_stands_in_another_line_than_the_first_literal_is_looked_for_over_the_line(place: int) -> None:
+    cut = anchor(r"x\s{1,3}token=[a-z]{4}")
+    assert cut.near == cut.longest == 14
+    data = b"x" + b" \n "[:place] + b"token=abcd"
+    assert _foreseen(cut, _ends(cut, data), 0)
+
+
+@pytest.mark.parametrize(
     "pattern",
     [
         "[a-z]{20}",
@@ -172,7 +226,7 @@ def test_a_pattern_without_a_literal_in_every_match_is_refused(pattern: str) -> 
         anchor(pattern)
 
 
-@pytest.mark.parametrize("pattern", [r"(?P<q>[ab])token(?P=q)", r"(a)token(?(1)b|c)"])
+@pytest.mark.parametrize("pattern", [r"(?P<q>[ab])token(?P=q)", r"(a)token(?(1)b|c)", "(?i:a)token"])
 def test_a_pattern_that_looks_back_at_its_groups_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="cannot be used in a rule"):
         anchor(pattern)

@@ -32,6 +32,8 @@ def test_a_good_rule_gives_no_complaint() -> None:
         ({"pattern": "(?P<secret>tst_(?P<user>[a-z]{8}))"}, "capturing groups but 'secret' and 'key' are written (?:...)"),
         ({"pattern": "(?P<secret>tst_([a-z]{8}))"}, "capturing groups but 'secret' and 'key' are written (?:...)"),
         ({"pattern": "(?P<secret>(?:" + "|".join(f"word{n:04}" for n in range(400)) + "))"}, "the pattern's beginning is too large for the prefilter"),
+        ({"pattern": r"\s{20,60}tst_(?P<secret>[0-9a-z]{8})"}, "what stands before the first literal may begin 72 bytes before, in another line"),
+        ({"pattern": r"[a-z]{20,600}tst_(?P<secret>[0-9a-z]{8})"}, "what stands before the first literal is too long: a match may begin 604 bytes before the prefilter knows of it"),
         ({"proof": "crc23"}, "there is no proof 'crc23': one of crc32-base62, jwt, pem, aws-access-key-id, age"),
         ({"name": "test token"}, "the name begins with a capital and has no full stop"),
         ({"name": "Test token."}, "the name begins with a capital and has no full stop"),
@@ -45,6 +47,12 @@ def test_a_good_rule_gives_no_complaint() -> None:
 def test_each_complaint_names_its_rule(change: dict[str, Any], complaint: str) -> None:
     complaints = list(lint([RULE._replace(**change)], VECTORS))
     assert [text for text in complaints if text.startswith(f"rule test-token: {complaint}")] != []
+
+
+def test_a_rule_that_looks_everywhere_is_a_complaint() -> None:
+    complaints = list(lint([RULE._replace(pattern=r"import (?P<secret>[a-z]{2,20})"), RULE._replace(id="other")], []))
+    assert [text.split(":")[2] for text in complaints if "candidates" in text] == [" ask for more behind the first literal"]
+    assert complaints[-1].startswith("rule test-token: ")
 
 
 def test_names_that_their_owners_write_in_lower_case_are_no_complaint() -> None:

@@ -369,6 +369,15 @@ cdef class Pack:
                     child = after[child]
         return filled
 
+    def packed(self, int kind):
+        """Return how many bytes all entries of a kind take in the pack."""
+        cdef uint64_t total = 0
+        cdef int32_t i
+        for i in range(<int32_t>self.count):
+            if self._entries[i].kind == kind:
+                total += self._packed(i)
+        return total
+
     def cuts(self, const int32_t[::1] order not None, size_t parts):
         """Return where a walk is to be cut into so many slices of about the same number of packed bytes."""
         cdef size_t i, total = 0, done = 0, count = <size_t>order.shape[0]
