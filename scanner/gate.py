@@ -35,10 +35,11 @@ from scanner.paths import glob_matches
 from scanner.seal.seal import Seal
 from scanner.sighting import Seen, Sighting, from_plain, to_plain
 from scanner.triage import Mark, Triage, find_mark, fingerprint
-from scanner.workers import MOST_TICKETS, Done, Lost, Tickets, Workers
+from scanner.workers import MOST_TICKETS, Done, Lost, Tally, Tickets, Workers
 
 if TYPE_CHECKING:
     from scanner.sources.history import HistorySource
+    from scanner.verdicts import Ledger
 
 Progress = Callable[[int, int], None]
 _PROGRESS_EVERY: Final = 64
@@ -115,15 +116,18 @@ def look(
     *,
     progress: Progress | None = None,
     seal: Seal | None = None,
+    ledger: "Ledger | None" = None,
 ) -> Outcome:
     """Scan everything a source yields and return what there is, open or not.
 
     `seal` is the SOPS half, over the same source or one of its own; without `options.secrets` it is all there is.
+    The ledger, if the source has one, learns of the blobs that were read.
     """
-    run = _Run(source, detector, options, progress)
+    run = _Run(source, detector, options, progress, ledger)
     with detector.expressions.watched():
         if options.secrets:
             run.read(seal if seal is not None and seal.source is source else None)
+            run.close()
         if seal is not None and (seal.source is not source or not options.secrets):
             run.read_sealed(seal)
         findings, marks = run.findings()
@@ -182,7 +186,15 @@ _BY_CONTENT: Final = frozenset({"sops-uncovered", "sops-clear-secret", "sops-pri
 class _Run:
     """The state of one pass over a source."""
 
-    def __init__(self, source: Source, detector: Detector, options: ScanOptions, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        detector: Detector,
+        options: ScanOptions,
+        progress: Progress | None,
+        ledger: "Ledger | None",
+    ) -> None:
+        self._ledger = ledger
         self._source = source
         self._detector = detector
         self.ruleset = detector.ruleset
@@ -200,30 +212,43 @@ class _Run:
         """Scan every blob, until the time limit if there is one."""
         history = cast("HistorySource", self._source) if self._source.extent == "history" else None
         jobs = _jobs(history, self._jobs) if history is not None else 1
-        if history is None or jobs == 1:
-            self._read(self._source.blobs(_Screen(self) if seal is None else None), seal)
+        parts = history.divide(min(MOST_TICKETS, _PARTS_EACH * jobs)) if history is not None and jobs > 1 else 0
+        if history is not None and parts > 1:
+            self._read_divided(history, jobs, parts)
         else:
-            self._read_divided(history, jobs)
+            self._read(self._source.blobs(_Screen(self) if seal is None else None), seal)
 
-    def _read_divided(self, history: "HistorySource", jobs: int) -> None:
+    def _read_divided(self, history: "HistorySource", jobs: int, parts: int) -> None:
         """Share the reading of the packs with other processes; the rest is read here, before and after."""
         screen = _Screen(self)
-        tickets = Tickets(history.divide(min(MOST_TICKETS, _PARTS_EACH * jobs)))
-        with Workers(lambda _: self._work(history, tickets, screen)) as workers:
-            while jobs > 1 and workers.start(None):
+        tickets = Tickets(parts)
+        progress = self._progress
+        tally = Tally(jobs, progress) if progress else None
+        with Workers(lambda number: self._work(number, history, tickets, screen, tally)) as workers:
+            while jobs > 1 and workers.start(jobs - 1):
                 jobs -= 1
-            self._read(chain(history.opening(screen), _parts(history, tickets, screen)))
+            self._progress = tally.of(0) if tally else None
+            self._read(chain(history.opening(screen), self._parts(history, tickets, screen)))
             for result in workers.results():
                 self._take(history, result)
+        self._progress = progress
         tickets.close()
-        if not self._over:
+        if not self._is_over():
             self._read(history.rest())
 
-    def _work(self, history: "HistorySource", tickets: Tickets, screen: Screen) -> tuple[Any, ...]:
+    def _parts(self, history: "HistorySource", tickets: Tickets, screen: Screen) -> Iterator[Blob]:
+        for number in tickets:
+            yield from history.part(number, screen)
+            if self._is_over():
+                return
+
+    def _work(
+        self, number: int, history: "HistorySource", tickets: Tickets, screen: Screen, tally: Tally | None
+    ) -> tuple[Any, ...]:
         """Scan parts as long as there are any, in a process of its own; return what was found, as plain values."""
-        self._progress = None
+        self._progress = tally.of(number) if tally else None
         with self._detector.expressions.watched():
-            self._read(_parts(history, tickets, screen))
+            self._read(self._parts(history, tickets, screen))
         gaps = [[tuple(gap) for gap in gaps] for gaps in (self.gaps, history.gaps, self._detector.gaps)]
         blobs = [blob for blob, _ in self._archives]
         return to_plain(self._seen, self._detector.ruleset), (self.blobs, self.bytes), blobs, history.left, gaps
@@ -248,12 +273,20 @@ class _Run:
                 self._scan_large(blob, seal)
             else:
                 self._count(blob.id, len(blob.data))
+                self._tell(blob, len(blob.data))
                 self._note_archive(blob.data, blob)
                 self._scan(blob)
                 if seal is not None:
                     seal.check(blob)
             if self._is_over():
                 break
+
+    def close(self) -> None:
+        """Tell the ledger in what something was found; nothing is known to be clean by a run that gave up anywhere."""
+        if self._ledger is not None:
+            found = {seen.blob for seen in self._seen} | {blob for blob, _ in self._archives}
+            complete = not self.gaps and not self._detector.gaps
+            self._ledger.close([blob for blob in found if blob is not None], complete=complete)
 
     def read_sealed(self, seal: Seal) -> None:
         """Check the files of the state that the SOPS half is about; they are counted where nothing else is scanned."""
@@ -284,10 +317,6 @@ class _Run:
         if (self.blobs + self.files) % _PROGRESS_EVERY == 0 and self._progress:
             self._progress(self.blobs + self.files, self.bytes)
 
-    @property
-    def _over(self) -> bool:
-        return any(gap.kind == "timeout" for gap in self.gaps)
-
     def _is_over(self) -> bool:
         if not self._deadline or time.monotonic() <= self._deadline:
             return False
@@ -306,11 +335,19 @@ class _Run:
         if matches:
             self._sight(blob, matches, lambda index: _mark(blob.data, matches[index]))
 
+    def _tell(self, blob: Blob | LargeBlob, size: int) -> None:
+        """Tell the ledger of a blob of the history."""
+        if self._ledger is not None and blob.id is not None and blob.place is None:
+            self._ledger.saw_one(blob.id, size)
+
     def _scan_large(self, blob: LargeBlob, seal: Seal | None) -> None:
         from scanner.large import look_at_pieces
 
         self._count(blob.id, 0)
+        before = self.bytes
         looked = look_at_pieces(self._detector, self._passing(blob), blob.place.path if blob.place else None)
+        if self.bytes - before == blob.pieces.size:
+            self._tell(blob, blob.pieces.size)
         if looked.matches:
             self._sight(blob, [match for match, _ in looked.matches], lambda index: looked.matches[index][1])
         if seal is not None:
@@ -399,11 +436,6 @@ def _jobs(history: "HistorySource", wanted: int) -> int:
     from scanner.cores import cores
 
     return cores() if history.packed_bytes() >= _WORTH_SHARING else 1
-
-
-def _parts(history: "HistorySource", tickets: Tickets, screen: Screen) -> Iterator[Blob]:
-    for number in tickets:
-        yield from history.part(number, screen)
 
 
 class _Screen(Screening):

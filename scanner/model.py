@@ -136,6 +136,21 @@ class Known(Protocol):
 Found = Callable[[int, int, int, int, object], None]
 
 
+class Ledger(Protocol):
+    """What is known of blobs from earlier runs: ids of clean ones, ascending, one after the other, and their sizes."""
+
+    ids: bytes
+    sizes: "array[int]"
+
+    def size(self, name: bytes) -> int | None:
+        """Return the size of a blob that is known to be clean; None for any other."""
+        ...
+
+    def saw(self, ids: bytes, sizes: "array[int]") -> None:
+        """Take note of blobs that were read, given in the same way."""
+        ...
+
+
 class Screen(Protocol):
     """Tells content with something to look at from the rest, for a source that can look at much of it at once.
 
@@ -311,7 +326,8 @@ class Finding(NamedTuple):
     `excerpt` is the source line with every known secret in it redacted, cut to a readable length.
     `first` is where this secret first stood at this path; `provenance` belongs to the version that
     `location` and `blob` speak of (the one at HEAD if it is still there). `remedy` is what mends this very
-    finding, a command mostly; where it is empty, the rule's help is all there is to say.
+    finding, a command mostly; where it is empty, the rule's help is all there is to say. `line_hash` is what GitHub
+    recognises the line by (`scanner.linehash`), where somebody asked for it.
     """
 
     rule: RuleInfo
@@ -330,6 +346,7 @@ class Finding(NamedTuple):
     decoded_from: tuple[str, ...] = ()
     suppression: Suppression | None = None
     remedy: str = ""
+    line_hash: str = ""
 
 
 class Stats(NamedTuple):

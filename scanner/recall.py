@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The outcome of a scan, kept for the next scan of the very same state.
+"""What scans of a repository leave for the next one: the outcome, for the very same state, and verdicts on blobs, for any.
 
 What was found is kept as a report has it, redacted: no value of a secret is written. Whether a finding is open is not
 kept: baseline, allowlist and dates are looked at anew in each run.
@@ -14,6 +14,7 @@ from scanner.cachedir import CacheFolder
 from scanner.gate import Counts, Outcome
 from scanner.model import Finding, Gap, Location, Provenance, RuleInfo, Secret
 from scanner.triage import Mark
+from scanner.verdicts import Ledger, add_verdicts, load_verdicts
 
 _KIND: Final = "results"
 _MAX_BYTES: Final = 64 * 1024 * 1024
@@ -23,13 +24,19 @@ _NO_SECRET: Final = Secret(b"")
 
 
 class Recall:
-    """The outcome under one digest; `census` tells what it has to belong to, None where nothing can."""
+    """What is kept of one repository in a folder.
 
-    def __init__(self, folder: CacheFolder, digest: str, census: Callable[[], str | None]) -> None:
+    Verdicts stand under one digest, outcomes under that and another one with the state, as `census` tells it; None where
+    it cannot be told, so that nothing is known of it.
+    """
+
+    def __init__(self, folder: CacheFolder, digest: str, more: str, census: Callable[[], str | None]) -> None:
         self._folder = folder
         self._digest = digest
+        self._more = more
         self._census = census
         self._state: str | None = None
+        self._ledger: Ledger | None = None
 
     @property
     def notices(self) -> list[str]:
@@ -41,16 +48,26 @@ class Recall:
         self._state = self._census()
         if self._state is None:
             return None
-        content = self._folder.read(_KIND, f"{self._digest} {self._state}")
+        content = self._folder.read(_KIND, self._name(self._state))
         return None if content is None else _load(content)
 
+    def ledger(self, id_bytes: int) -> Ledger:
+        """Return what is known of blobs; a scan notes in it what it learns."""
+        self._ledger = Ledger(load_verdicts(self._folder, self._digest, id_bytes))
+        return self._ledger
+
     def keep(self, outcome: Outcome) -> None:
-        """Keep the outcome, if the state is still what it was before the scan."""
+        """Keep what the scan learnt of blobs, and the outcome, if the state is still what it was before the scan."""
+        if self._ledger is not None:
+            add_verdicts(self._folder, self._digest, self._ledger.known, self._ledger.fresh)
         if self._state is None or any(gap.kind not in _LASTING for gap in outcome.gaps):
             return
         content = _dump(outcome)
         if self._census() == self._state:
-            self._folder.write(_KIND, f"{self._digest} {self._state}", content)
+            self._folder.write(_KIND, self._name(self._state), content)
+
+    def _name(self, state: str) -> str:
+        return f"{self._digest} {self._more} {state}"
 
 
 def _dump(outcome: Outcome) -> bytes:

@@ -18,7 +18,7 @@ from scanner.detect.rules import PackFile, builtin_directory, read_packs
 from scanner.errors import ConfigError, ReportError
 from scanner.gate import Outcome, Progress, ScanOptions, conclude, look
 from scanner.model import ScanResult, Source
-from scanner.reports import REPORTS
+from scanner.reports import LINE_HASHES, REPORTS
 from scanner.reports.options import ReportOptions
 from scanner.triage import BaselineEntry, Triage
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from scanner.recall import Recall
     from scanner.seal.seal import Seal
     from scanner.sops.coverage import FindSecrets
+    from scanner.verdicts import Ledger
 
 # What the ids of the SOPS checks begin with; rule packs have no such ids.
 SOPS_RULES: Final = "sops-"
@@ -140,7 +141,9 @@ def rule_files(settings: Settings) -> RuleFiles:
     return RuleFiles(read_packs([builtin_directory(), *settings.rules]), disabled)
 
 
-def make_source(options: argparse.Namespace, mode: str, target: Target, settings: Settings) -> Source:
+def make_source(
+    options: argparse.Namespace, mode: str, target: Target, settings: Settings, ledger: "Ledger | None" = None
+) -> Source:
     """Return the source that the options ask for."""
     if mode == "stdin":
         from scanner.sources.files import StreamSource
@@ -169,7 +172,7 @@ def make_source(options: argparse.Namespace, mode: str, target: Target, settings
     from scanner.sources.history import HistorySource
 
     engine = getattr(options, "engine", "auto")
-    history = HistorySource(target.repository, settings.max_blob, engine)
+    history = HistorySource(target.repository, settings.max_blob, engine, ledger)
     if engine == "pack" and history.engine != "pack":
         raise ConfigError("the pack engine cannot read this repository here", "leave --engine out: git reads it then")
     if options.verbose:
@@ -264,16 +267,22 @@ def run_scan(
     outcome = recall.outcome() if recall else None
     if outcome is None:
         detector = Detector(load_ruleset(settings, environ, rules))
-        source = make(target, settings) if make else make_source(options, mode, target, settings)
+        ledger = recall.ledger(target.repository.id_bytes) if recall and target.repository and scan_options.secrets else None
+        source = make(target, settings) if make else make_source(options, mode, target, settings, ledger)
         # Where secrets are looked for as well, what an encrypted file leaves in clear is reported by that.
         find = detector.spans if only == "sops" else None
         seal = None if only == "secrets" else make_seal(options, environ, target, settings, source, find=find)
-        outcome = _look(source, detector, scan_options, seal, _progress(options, environ))
+        outcome = _look(source, detector, scan_options, seal=seal, progress=_progress(options, environ), ledger=ledger)
         if recall:
             recall.keep(outcome)
     result = conclude(outcome, triage, scan_options, digest, started)
     if recall:
         result = result._replace(notices=(*result.notices, *recall.notices))
+    formats = {report.partition("=")[0] for report in getattr(options, "report", None) or ()}
+    if target.repository is not None and formats & LINE_HASHES:
+        from scanner.linehash import with_line_hashes
+
+        result = with_line_hashes(result, target.repository)
     return Run(result, triage, settings, target)
 
 
@@ -290,21 +299,28 @@ def _recall(
     from scanner.verdicts import engine_digest
 
     folder = open_cache(settings.cache, environ, repository.worktree)
-    digest = engine_digest([rules, str(options.only), str(settings.max_blob), *sorted(settings.disable)])
+    digest = engine_digest([rules, str(settings.max_blob)])
+    more = "\0".join([str(options.only), *sorted(settings.disable)])
     # What is kept has no values in it.
     with_secrets = options.show_secrets or options.vault_check
-    return Recall(folder, digest, lambda: None if with_secrets else take_census(repository, settings.max_blob))
+    return Recall(folder, digest, more, lambda: None if with_secrets else take_census(repository, settings.max_blob))
 
 
 def _look(
-    source: Source, detector: "Detector", scan_options: ScanOptions, seal: "Seal | None", progress: Progress | None
+    source: Source,
+    detector: "Detector",
+    scan_options: ScanOptions,
+    *,
+    seal: "Seal | None",
+    progress: Progress | None,
+    ledger: "Ledger | None",
 ) -> Outcome:
     """Scan without a break for looking after memory."""
     # Nothing made by a scan refers back to itself, so looking for such cycles finds nothing: 4 % of the time.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return look(source, detector, scan_options, progress=progress, seal=seal)
+        return look(source, detector, scan_options, progress=progress, seal=seal, ledger=ledger)
     finally:
         if collecting:
             gc.enable()

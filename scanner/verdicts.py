@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which objects were read whole before and held nothing, so that a later run need not read them again.
+"""Which blobs were read whole before and held nothing, so that a later run need not read them again.
 
 A verdict belongs to content and to the rules, the settings and the program that gave it. An object's id is its content's
 digest, all the rest is in the digest under which the verdicts are kept. Only what is clean is told: where something was
@@ -11,7 +11,7 @@ import os
 import struct
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from scanner import __version__
@@ -21,7 +21,7 @@ from scanner.cachedir import MAX_FILE_BYTES, CacheFolder
 MAX_OBJECT_BYTES: Final = (1 << 32) - 1
 # As many as a file of the cache can hold, with room for its head.
 _MAX_FILLING: Final = MAX_FILE_BYTES - 1024
-# So many times fewer are looked up one by one rather than sorted anew with the others.
+# So many times fewer are looked up one by one rather than compared with all others.
 _FEW: Final = 16
 _KIND: Final = "verdicts"
 _HEAD: Final = struct.Struct("<4sBxxxQ")
@@ -71,7 +71,7 @@ class Verdicts:
         """Return the verdicts of both."""
         few, many = (self, other) if len(self) < len(other) else (other, self)
         if len(few) * _FEW > len(many):
-            return make_verdicts(self.id_bytes, {**dict(many.items()), **dict(few.items())})
+            return _merged(many, few)
         ids, sizes = [], array("I")
         done = 0
         for name, size in few.items():
@@ -83,6 +83,55 @@ class Verdicts:
                 done = at
         ids.append(many.ids[done * self.id_bytes :])
         return Verdicts(self.id_bytes, b"".join(ids), sizes + many.sizes[done:])
+
+    def without(self, names: Collection[bytes]) -> "Verdicts":
+        """Return the verdicts on all other objects."""
+        ids, sizes = [], array("I")
+        done = 0
+        for name in sorted(names):
+            at = self.place(name)
+            if self.ids[at * self.id_bytes : (at + 1) * self.id_bytes] == name:
+                ids.append(self.ids[done * self.id_bytes : at * self.id_bytes])
+                sizes += self.sizes[done:at]
+                done = at + 1
+        ids.append(self.ids[done * self.id_bytes :])
+        return Verdicts(self.id_bytes, b"".join(ids), sizes + self.sizes[done:])
+
+
+def _merged(one: Verdicts, other: Verdicts) -> Verdicts:
+    try:
+        from scanner.git.kernel.known import merge
+    except ImportError:
+        return make_verdicts(one.id_bytes, {**dict(other.items()), **dict(one.items())})
+    return Verdicts(one.id_bytes, *merge(one.id_bytes, one.ids, one.sizes, other.ids, other.sizes))
+
+
+class Ledger:
+    """What a run knows of blobs from earlier ones, and what it learns of others: `fresh` are those clean ones."""
+
+    def __init__(self, known: Verdicts) -> None:
+        self.known = known
+        self.fresh = Verdicts(known.id_bytes)
+        self.ids, self.sizes = known.ids, known.sizes
+        self._read = Verdicts(known.id_bytes)
+        self._single: dict[bytes, int] = {}
+
+    def size(self, name: bytes) -> int | None:
+        """Return the size of a blob that is known to be clean; None for any other."""
+        return self.known.size(name)
+
+    def saw(self, ids: bytes, sizes: "array[int]") -> None:
+        """Take note of blobs that were read, whatever was in them: in ascending order, as in `Verdicts`."""
+        self._read = self._read.joined(Verdicts(self.known.id_bytes, ids, sizes))
+
+    def saw_one(self, object_id: str, size: int) -> None:
+        """Take note of one blob that was read."""
+        self._single[bytes.fromhex(object_id)] = size
+
+    def close(self, found: Collection[str], *, complete: bool) -> None:
+        """Take note of the blobs in which something was found, and whether every blob was looked at to the end."""
+        read = self._read.joined(make_verdicts(self.known.id_bytes, self._single))
+        self.fresh = read.without({bytes.fromhex(object_id) for object_id in found}) if complete else self.fresh
 
 
 def make_verdicts(id_bytes: int, sizes: Mapping[bytes, int]) -> Verdicts:

@@ -306,6 +306,28 @@ def test_where_children_are_not_waited_for():
     assert run(program + "with Workers(len) as all_:\n    all_.start(())\n    time.sleep(0.3)\nprint('left')") == "left"
 
 
+def test_counts_of_all_are_told_by_one():
+    program = """
+from scanner.workers import Tally
+told = []
+tally = Tally(3, lambda *counts: told.append(counts))
+run(lambda number: tally.of(number)(number, 100 * number), [1, 2])
+tally.of(0)(10, 1000)
+print(told)
+"""
+    assert run(program) == "[(13, 1300)]"
+
+
+def test_tickets_are_taken_once():
+    program = """
+from scanner.workers import MOST_TICKETS, Tickets
+tickets = Tickets(MOST_TICKETS)
+taken = [number for result in run(lambda _: list(tickets), range(4)) for number in result.value]
+print(sorted([*taken, *tickets]) == list(range(MOST_TICKETS)), list(Tickets(0)))
+"""
+    assert run(program) == "True []"
+
+
 def test_there_is_no_worker_beside_another_thread():
     program = """
 import threading

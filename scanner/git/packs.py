@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.git.repo import Repository
-from scanner.model import Known, Screen
+from scanner.model import Known, Ledger, Screen
 
 if TYPE_CHECKING:
     from scanner.git.kernel.pack import Copies, Pack
@@ -39,6 +39,8 @@ class Packs:
 
     def __init__(self, packs: "list[Pack]", loose: set[bytes]) -> None:
         self._packs = packs
+        # For each pack: which blobs need not be read, and a place for the sizes of the others.
+        self._kept: list[tuple[bytearray, memoryview[int]]] = []
         odd: set[bytes] = set()
         self.known = set(loose)
         for pack in packs:
@@ -63,39 +65,66 @@ class Packs:
         Where it says False the reading ends. The objects that have to be left to git are `failed`.
         """
         bad: list[bytes] = []
-        for pack in self._packs:
+        for number, pack in enumerate(self._packs):
             again = {entry: name for name in bad if (entry := _find(pack, name, _KINDS[kind])) >= 0}
-            skip = self._elsewhere(pack, again)
+            skip, marks = self._flags(number, kind, again)
             # Of several copies one will do.
             bad = [name for name in bad if name not in again.values()]
-            if not (yield from Part(pack, pack.walk(_KINDS[kind], skip), skip).search(screen, bad, take)):
+            if not (yield from Part(pack, pack.walk(_KINDS[kind], skip), skip, marks).search(screen, bad, take)):
                 return
         failed += [name.hex() for name in dict.fromkeys(bad)]
 
     def packed(self, kind: str) -> int:
-        """Return how many bytes all objects of this kind take in the packs."""
-        return sum(pack.packed(_KINDS[kind]) for pack in self._packs)
+        """Return how many bytes the objects of this kind that are to be read take in the packs."""
+        return sum(pack.packed(_KINDS[kind], self._flags(number, kind)[0]) for number, pack in enumerate(self._packs))
 
     def parts(self, kind: str, count: int) -> "list[Part]":
         """Cut the reading of a kind's objects into about so many parts, of about the same number of packed bytes."""
         parts = []
         total = self.packed(kind) or 1
-        for pack in self._packs:
-            skip = self._elsewhere(pack, ())
+        for number, pack in enumerate(self._packs):
+            skip, marks = self._flags(number, kind)
             walk = pack.walk(_KINDS[kind], skip)
-            cuts = pack.cuts(walk, max(1, count * pack.packed(_KINDS[kind]) // total))
-            parts += [Part(pack, walk[start:stop], skip) for start, stop in pairwise(cuts)]
+            cuts = pack.cuts(walk, max(1, count * pack.packed(_KINDS[kind], skip) // total))
+            parts += [Part(pack, walk[start:stop], skip, marks) for start, stop in pairwise(cuts)]
         return parts
 
-    def _elsewhere(self, pack: "Pack", again: Iterable[int]) -> bytearray | None:
-        """Return flags for what packs before this one have too, but for what shall be read again."""
-        if pack is self._packs[0]:
+    def keep(self, ledger: Ledger) -> tuple[int, int]:
+        """Leave out blobs that the ledger knows; return how many these are, and their bytes. `tell` it of the others then."""
+        from scanner.git.kernel.known import flag
+
+        count = size = 0
+        for number, pack in enumerate(self._packs):
+            skip = self._elsewhere(number) or bytearray(pack.count)
+            found = flag(pack, _KINDS["blob"], ledger.ids, ledger.sizes, skip)
+            count, size = count + found[0], size + found[1]
+            # Shared with the processes that read parts of the packs.
+            self._kept.append((skip, memoryview(mmap.mmap(-1, 4 * pack.count)).cast("I")))
+        return count, size
+
+    def tell(self, ledger: Ledger) -> None:
+        """Tell the ledger of all blobs that were read."""
+        from scanner.git.kernel.known import collect
+
+        for pack, (_, marks) in zip(self._packs, self._kept, strict=True):
+            ledger.saw(*collect(pack, marks))
+
+    def _flags(self, number: int, kind: str, again: Iterable[int] = ()) -> "tuple[bytearray | None, memoryview[int] | None]":
+        """Return flags for what need not be read in a pack, but for what shall be read again, and where sizes are noted."""
+        skip, marks = self._kept[number] if self._kept and kind == "blob" else (self._elsewhere(number), None)
+        if skip is not None and again:
+            skip = bytearray(skip)
+            for entry in again:
+                skip[entry] = 0
+        return skip, marks
+
+    def _elsewhere(self, number: int) -> bytearray | None:
+        """Return flags for what packs before this one have too."""
+        if not number:
             return None
-        flags = bytearray(pack.count)
-        for before in self._packs[: self._packs.index(pack)]:
-            pack.also_in(before, flags)
-        for number in again:
-            flags[number] = 0
+        flags = bytearray(self._packs[number].count)
+        for before in self._packs[:number]:
+            self._packs[number].also_in(before, flags)
         return flags
 
     def read(self, kind: str, failed: list[str]) -> "Iterator[tuple[str, bytes, Copies]]":
@@ -109,17 +138,22 @@ class Packs:
 
 
 class Part(NamedTuple):
-    """Objects of a pack that follow each other on a walk; those that `skip` flags are read in another pack."""
+    """Objects of a pack that follow each other on a walk; those that `skip` flags need not be read.
+
+    Where there are `marks`, the sizes of the others are noted there by their numbers, and one is added.
+    """
 
     pack: "Pack"
     walk: "array[int]"
     skip: bytearray | None
+    marks: "memoryview[int] | None"
 
     def search(self, screen: Screen, failed: list[bytes], take: "Callable[[Reader], bool]") -> "_Found":
         """As `Packs.search`; returns whether the reading went to the end, and `failed` are ids as they are in packs."""
         from scanner.git.kernel.reader import Reader
 
-        reader = Reader(self.pack, self.walk, screen.near, screen.far, screen.margins, screen.heads, screen.probe, self.skip)
+        hangs_on = screen.near, screen.far, screen.margins, screen.heads, screen.probe
+        reader = Reader(self.pack, self.walk, *hangs_on, self.skip, self.marks)
         while (text := reader.fill()) is not None:
             screen.search(text, reader.anchors, reader.forms)
             while (found := reader.settle()) is not None:

@@ -19,6 +19,7 @@ from scanner.model import (
     Gap,
     Known,
     LargeBlob,
+    Ledger,
     Place,
     Provenance,
     Screen,
@@ -47,17 +48,22 @@ class HistorySource:
 
     Packs are read directly where that is possible, which tells how blobs were made of each other; `engine` is then
     "pack". With `engine="reference"`, and where it is not possible, git reads every object.
+
+    Blobs that the ledger knows are left out, where there is a screen to be told of their number.
     """
 
     extent: Extent = "history"
 
-    def __init__(self, repo: Repository, max_blob: int, engine: str = "auto") -> None:
+    def __init__(self, repo: Repository, max_blob: int, engine: str = "auto", ledger: Ledger | None = None) -> None:
         self.gaps: list[Gap] = []
         self.commits = 0
         self._repo = repo
         self._max_blob = max_blob
+        self._ledger = ledger
         self._packs: Packs | None = None if engine == "reference" else open_packs(repo, max_blob)
         self.engine = "reference" if self._packs is None else "pack"
+        # How many blobs in the packs are known, and their bytes.
+        self._left_out = self._packs.keep(ledger) if self._packs is not None and ledger is not None else (0, 0)
         self._graph = Graph(repo.id_bytes)
         self._known: set[bytes] = set()
         self._absent: set[str] = set()
@@ -77,6 +83,8 @@ class HistorySource:
         for object_id, _, data, known in self._look(self._ids, "blob", screen, None):
             yield Blob(data, object_id, None, None, known)
         yield from self._large_blobs()
+        if screen is not None:
+            self._learn()
         if self._repo.worktree is not None:
             yield from self._worktree()
 
@@ -98,6 +106,8 @@ class HistorySource:
         self._ids = self._list()
         found = self._read_graph(self._ids, screen)
         self._check()
+        if screen is not None and self._ledger is not None:
+            self._leave_out(screen, self._ledger)
         for object_id, kind, data, known in self._messages(self._ids, screen, found):
             if kind == "commit" and object_id in self._graph.commits:
                 yield Blob(data, object_id, self._graph.commit_place(object_id), None, known)
@@ -119,6 +129,7 @@ class HistorySource:
         for object_id, _, data in self._read_rest(self._ids, "blob"):
             yield Blob(data, object_id, None)
         yield from self._large_blobs()
+        self._learn()
         if self._repo.worktree is not None:
             yield from self._worktree()
 
@@ -209,6 +220,20 @@ class HistorySource:
         self._leave(ids, failed)
         for object_id, _, data in self._read_rest(ids, kind):
             yield object_id, kind, data, None
+
+    def _leave_out(self, screen: Screen, ledger: Ledger) -> None:
+        """Tell the screen of the blobs that are known to be clean; those that are not in packs are left out now."""
+        read = (*self._ids["blob"], *self._large)
+        sizes = {object_id: ledger.size(bytes.fromhex(object_id)) for object_id in read}
+        known = [size for size in sizes.values() if size is not None]
+        screen.passed(self._left_out[0] + len(known), self._left_out[1] + sum(known))
+        for ids in (self._ids["blob"], self._large):
+            ids[:] = [object_id for object_id in ids if sizes[object_id] is None]
+
+    def _learn(self) -> None:
+        """Tell the ledger what was read in packs."""
+        if self._packs is not None and self._ledger is not None:
+            self._packs.tell(self._ledger)
 
     def _leave(self, ids: Mapping[str, list[str]], failed: Iterable[str]) -> None:
         """Leave to git what the packs could not read."""

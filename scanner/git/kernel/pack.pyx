@@ -369,12 +369,14 @@ cdef class Pack:
                     child = after[child]
         return filled
 
-    def packed(self, int kind):
-        """Return how many bytes all entries of a kind take in the pack."""
+    def packed(self, int kind, const uint8_t[::1] skip=None):
+        """Return how many bytes the entries of a kind take in the pack, but for those that `skip` flags."""
         cdef uint64_t total = 0
         cdef int32_t i
+        if skip is not None and <size_t>skip.shape[0] != self.count:
+            raise ValueError("flags of another pack")
         for i in range(<int32_t>self.count):
-            if self._entries[i].kind == kind:
+            if self._entries[i].kind == kind and (skip is None or not skip[i]):
                 total += self._packed(i)
         return total
 

@@ -127,7 +127,8 @@ cdef class Reader:
     `fill` gives a text; `anchors` and `forms` want to be told what is found in it; then `settle` gives one object after
     the other, until there is none and the next text may be asked for. `near`, `far` and `margins` say what a candidate
     hangs on (see `open_windows` and `carry`), `heads` which beginnings are worth a look: bytes at an offset, or a zero
-    byte among the first `probe` ones. Entries that `skip` flags are not looked at.
+    byte among the first `probe` ones. Entries that `skip` flags are not looked at. Where there are `marks`, the size of
+    each other one that was read is noted there by its number, and one is added, to tell an empty object from none.
 
     `count` and `size` tell how much was read that `settle` did not give, `failed` what could not be read.
     """
@@ -138,6 +139,7 @@ cdef class Reader:
     cdef Pack _pack
     cdef const int32_t[::1] _order
     cdef const uint8_t[::1] _skip
+    cdef uint32_t[::1] _marked
     cdef const uint32_t[::1] _left, _right
     cdef Margins _margins
     cdef size_t _near, _far, _probe, _next, _settled, _held_bytes
@@ -155,9 +157,9 @@ cdef class Reader:
     cdef Marks _carried, _marks, _runs
 
     def __cinit__(self, Pack pack not None, const int32_t[::1] order not None, size_t near, size_t far, margins,
-                  tuple heads=(), size_t probe=0, const uint8_t[::1] skip=None):
+                  tuple heads=(), size_t probe=0, const uint8_t[::1] skip=None, uint32_t[::1] marks=None):
         cdef size_t i
-        self._pack, self._order, self._skip = pack, order, skip
+        self._pack, self._order, self._skip, self._marked = pack, order, skip, marks
         cdef Head *head
         cdef bytes text
         self._near, self._far, self._probe = near, far, probe
@@ -167,6 +169,8 @@ cdef class Reader:
             self._margins.left, self._margins.right = &self._left[0], &self._right[0]
         if skip is not None and <size_t>skip.shape[0] != pack.count:
             raise ValueError("flags of another pack")
+        if marks is not None and <size_t>marks.shape[0] != pack.count:
+            raise ValueError("marks of another pack")
         self._head_texts = heads
         self._heads = <Head *>malloc((len(heads) + 1) * sizeof(Head))
         if self._heads is NULL:
@@ -262,6 +266,8 @@ cdef class Reader:
             version.base = None
             self._copied.count = version.copy
             return 0
+        if self._marked is not None:
+            self._marked[number] = <uint32_t>PyBytes_GET_SIZE(version.data) + 1
         version.looked_at = True
         version.odd = self._is_odd(version.data)
         self._gather(version)
