@@ -265,6 +265,8 @@ def run_scan(
     started = time.monotonic()
     recall = _recall(options, environ, target, settings, digest) if mode == "auto" and make is None else None
     outcome = recall.outcome() if recall else None
+    if outcome is not None and options.verbose:
+        print("sealgate: nothing has changed since an earlier scan, whose outcome the cache has", file=sys.stderr)
     if outcome is None:
         detector = Detector(load_ruleset(settings, environ, rules))
         ledger = recall.ledger(target.repository.id_bytes) if recall and target.repository and scan_options.secrets else None

@@ -41,7 +41,7 @@ LITERAL: Final = 3
 FEW: Final = 8
 # Characters kept after the literal: each divides the false hits by the size of its class, and costs time to compile.
 # A prefix as `access_` or the name of a key stands everywhere, until a value follows.
-TAIL: Final = 12
+TAIL: Final = 8
 # Of an ending of several lengths so much is kept where nothing can close it.
 ENDING: Final = 8
 # A hit hangs on at most so many bytes before it.
@@ -165,7 +165,10 @@ def _ways(nodes: Nodes) -> list[_Way] | None:
             break
     ways = [_Way(cut.finish(), rare=cut.rare)] if calm is not None else []
     if places:
-        ways += _last_lines(nodes) or _first_lines(nodes[: places[-1] + 1])
+        last = _last_lines(nodes)
+        # What follows a gap that may have a line's end in it follows one without as well.
+        gap = any(crosses([node]) and (node[0] == SET or (node[0] == REPEAT and is_class(node[3]))) for node in nodes)
+        ways = last if last and gap else ways + (last or _first_lines(nodes[: places[-1] + 1]))
     return ways if all(_has_literal(way.nodes) for way in ways) else None
 
 
@@ -298,7 +301,7 @@ class _Cut:
                 self._value(low, high, body)
                 return
             if simple and low >= self.tail:
-                low = min(low, _tail(self.run)) if self.run else self.tail
+                low = min(low, _tail(self.run)) if self.run >= LITERAL else self.tail
                 self._add((REPEAT, low, low, body))
                 self.done, self.rare = True, low >= ENDING
                 return
