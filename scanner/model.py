@@ -193,6 +193,42 @@ class Blob(NamedTuple):
     known: Known | None = None
 
 
+# Larger content is not held, but read in pieces.
+LARGE_BYTES: Final = 16 * 1024 * 1024
+# What nobody can look at in pieces is held: files that SOPS encrypts, a hunk of a diff. Larger ones are a gap.
+MAX_HELD_BYTES: Final = 128 * 1024 * 1024
+
+
+class Pieces(Protocol):
+    """Large content, piece by piece, each time that it is asked for them; a stream such as standard input once.
+
+    `size` is None where only the end will tell. What cannot be read becomes a gap of the source on the way.
+    """
+
+    size: int | None
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+class LargeBlob(NamedTuple):
+    """One piece of content to scan that is too large to be held; `id` and `place` as of a `Blob`.
+
+    To be read before the source is asked for the next one.
+    """
+
+    pieces: Pieces
+    id: str | None
+    place: Place | None
+
+
+Content = bytes | Pieces
+
+
+def to_blob(content: Content, id_: str | None, place: Place | None) -> Blob | LargeBlob:
+    """Return what a source yields for content of any size."""
+    return Blob(content, id_, place) if isinstance(content, bytes) else LargeBlob(content, id_, place)
+
+
 class Version(NamedTuple):
     """What stood at a path before; its provenance has a negative order where that was before all that is scanned."""
 
@@ -228,7 +264,7 @@ GAP_KINDS: Final[Mapping[str, tuple[bool, str]]] = {
     "missing": (True, "objects that the repository names and does not have"),
     "corrupt": (True, "objects, packs or trees that git cannot read"),
     "unreadable": (True, "files that could not be opened or read"),
-    "oversize": (True, "content larger than --max-blob"),
+    "oversize": (True, "content larger than --max-blob, or than can be held"),
     "undecodable": (True, "an archive or encoding that could not be opened"),
     "budget": (True, "decoding or unpacking stopped at its budget"),
     "timeout": (True, "the time limit --timeout was reached"),
@@ -253,14 +289,14 @@ class Source(Protocol):
     gaps: list[Gap]
     commits: int
 
-    def blobs(self, screen: Screen | None = None, /) -> Iterator[Blob]:
+    def blobs(self, screen: Screen | None = None, /) -> Iterator[Blob | LargeBlob]:
         """Yield everything that was asked for, each piece once.
 
         Where there is a screen, content without anything to look at may be left out; it is told of that.
         """
         ...
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield the versions that a change replaced; a secret that one of them has is not new."""
         ...
 

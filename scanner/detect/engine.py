@@ -10,7 +10,7 @@ window has the same bytes.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from scanner.detect.decode import MAX_DEPTH, decode, encoding_name, find_runs, transcode
+from scanner.detect.decode import MAX_DEPTH, Run, decode, encoding_name, find_runs, transcode
 from scanner.detect.expression import Expression, Expressions
 from scanner.detect.prefilter import Reach, RuleSet
 from scanner.detect.rules import Rule
@@ -24,6 +24,8 @@ _EDGE: Final = 64
 _MEMO_ENTRIES: Final = 50_000
 _MEMO_WINDOW: Final = 4096
 _MEMO_RUN: Final = 16384
+# So much of an encoded run is kept for people to see, for each value in it.
+_SHOWN_BYTES: Final = 1024
 
 Candidate = tuple[int, int]
 _K = TypeVar("_K")
@@ -97,9 +99,13 @@ class Detector:
         Where the path is known, rules for other paths are left out from the start. Where candidates are known, they
         are not looked for; the matches are the same.
         """
-        # Told by the path at the first candidate, which most content never has.
-        self._path, self._left_out = path, frozenset() if path is None else None
+        self.begin(path)
         return self._find(data, 0, known)
+
+    def begin(self, path: bytes | None) -> None:
+        """Take note of the path of what is looked at next."""
+        # What it says of rules is told at the first candidate, which most content never has.
+        self._path, self._left_out = path, frozenset() if path is None else None
 
     def spans(self, data: bytes, path: bytes) -> list[Span]:
         """Return where secrets stand in a file, of those that are worth a look (medium and above)."""
@@ -113,30 +119,31 @@ class Detector:
 
     def _read(self, data: bytes, depth: int, encoding: tuple[str, ...], known: Known | None = None) -> list[Match]:
         candidates: list[Any] = self.candidates(data) if known is None else known.candidates
-        runs = _find_all(self.ruleset.forms, data) if known is None else known.forms
-        if candidates and (left_out := self._rules_left_out()):
+        runs = find_all(self.ruleset.forms, data) if known is None else known.forms
+        if candidates and (left_out := self.rules_left_out()):
             candidates = [found for found in candidates if found[1] not in left_out]
         matches = self.confirm(data, candidates, encoding) if candidates else []
         if not runs:
             return matches
-        return sorted([*matches, *self._decode(data, runs, depth, encoding)], key=_by_span)
+        return sorted([*matches, *self.look_into(data, find_runs(data, runs), Lines(data), encoding, depth)], key=_by_span)
 
-    def _decode(self, data: bytes, encoded: Iterable[Candidate], depth: int, outer: tuple[str, ...]) -> Iterator[Match]:
+    def look_into(
+        self, data: bytes, runs: Iterable[Run], lines: Lines, outer: tuple[str, ...], depth: int = 0
+    ) -> Iterator[Match]:
         """Yield the matches within encoded runs, each at the place of its run."""
-        lines = Lines(data)
-        for run in find_runs(data, encoded):
+        for run in runs:
             text = data[run.start : run.end]
             span = Span(run.start, run.end)
             name = encoding_name(text, is_hex=run.is_hex)
             for alignment in run.alignments:
                 for match in self._inside(text, alignment, depth, is_hex=run.is_hex):
-                    line, line_span = _line(data, *span)
+                    line, line_span = _line(data, span.start, min(span.end, span.start + _SHOWN_BYTES))
                     value = match.value._replace(line=Secret(line), line_span=line_span)
                     yield Match(value, span, lines.locate(*span), (*outer, name, *match.decoded_from))
 
     def _inside(self, text: bytes, alignment: int, depth: int, *, is_hex: bool) -> list[Match]:
         """Return the matches within an encoded run; the runs of another version are known."""
-        key = (text, alignment, is_hex, depth, self._rules_left_out())
+        key = (text, alignment, is_hex, depth, self.rules_left_out())
         known = self._runs.get(key)
         if known is None:
             decoded = decode(text, alignment, is_hex=is_hex)
@@ -148,17 +155,20 @@ class Detector:
                 _remember(self._runs, key, known)
         return known
 
-    def _rules_left_out(self) -> frozenset[int]:
+    def rules_left_out(self) -> frozenset[int]:
+        """Return the rules that are for other paths than that of what is looked at."""
         if self._left_out is None:
             self._left_out = self.ruleset.left_out(self._path or b"")
         return self._left_out
 
     def candidates(self, data: bytes) -> list[Candidate]:
         """Return (end offset, rule index) wherever a rule's anchor ends."""
-        return _find_all(self.ruleset.anchors, data)
+        return find_all(self.ruleset.anchors, data)
 
-    def confirm(self, data: bytes, candidates: Iterable[Any], decoded_from: tuple[str, ...] = ()) -> list[Match]:
-        """Return the matches at these candidates, in order of place, each once.
+    def confirm(
+        self, data: bytes, candidates: Iterable[Any], decoded_from: tuple[str, ...] = (), lines: Lines | None = None
+    ) -> list[Match]:
+        """Return the matches at these candidates, in order of place, each once; `lines` are those of the data.
 
         What is found out about a candidate becomes its third part, where the candidates are a list.
         """
@@ -176,7 +186,7 @@ class Detector:
                 found[end + start, end + stop, index] = value
         if not found:
             return []
-        lines = Lines(data)
+        lines = lines or Lines(data)
         return [
             Match(value, Span(start, end), lines.locate(start, end), decoded_from)
             for (start, end, _), value in sorted(found.items(), key=_by_place)
@@ -212,7 +222,7 @@ class Detector:
         before them. Such a one could tell matches that a version with the same bytes here, and others there, has not.
         """
         begin = max(0, first - 1)
-        return (end - begin, index) in _find_all(self.ruleset.anchors, window[begin : end + 1])
+        return (end - begin, index) in find_all(self.ruleset.anchors, window[begin : end + 1])
 
     def _search(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[Hit, ...]:
         """Judge the matches that start between `first` and `latest` and end by `last`."""
@@ -263,7 +273,7 @@ def _remember(memo: dict[_K, _V], key: _K, value: _V) -> None:
     memo[key] = value
 
 
-def _find_all(database: Any, data: bytes) -> list[Candidate]:
+def find_all(database: Any, data: bytes | memoryview) -> list[Candidate]:
     """Return (end offset, expression id) of everything that the database finds."""
     found: list[Candidate] = []
     if database is None:

@@ -13,7 +13,7 @@ A scanner meets repositories that want to mislead it or run something through it
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from scanner.display import one_line
@@ -129,11 +129,16 @@ class Repository:
 
     def blob_id(self, data: bytes) -> str:
         """Return the id that git gives this content."""
+        return self.blob_id_of((data,), len(data))
+
+    def blob_id_of(self, pieces: Iterable[bytes], size: int) -> str:
+        """Return the id that git gives the content in these pieces."""
         import hashlib  # a change that is staged has its id already
 
         digest = (hashlib.sha1 if self.id_bytes == 20 else hashlib.sha256)(usedforsecurity=False)
-        digest.update(b"blob %d\0" % len(data))
-        digest.update(data)
+        digest.update(b"blob %d\0" % size)
+        for piece in pieces:
+            digest.update(piece)
         return digest.hexdigest()
 
     def shallow_commits(self) -> list[str]:

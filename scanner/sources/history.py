@@ -6,12 +6,27 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Final
 
 from scanner.display import decode_path, plural
-from scanner.git.objects import list_named, list_objects, missing, oversize, read_objects
+from scanner.git.objects import list_named, list_objects, missing, oversize, read_contents, read_objects
 from scanner.git.packs import Packs, Part, open_packs
 from scanner.git.repo import Repository
 from scanner.git.trace import Graph
-from scanner.model import Beside, Blob, Extent, Gap, Known, Ledger, Place, Provenance, Screen, Version
-from scanner.sources.files import list_worktree, read_worktree_file, submodule
+from scanner.model import (
+    LARGE_BYTES,
+    Beside,
+    Blob,
+    Content,
+    Extent,
+    Gap,
+    Known,
+    LargeBlob,
+    Ledger,
+    Place,
+    Provenance,
+    Screen,
+    Version,
+    to_blob,
+)
+from scanner.sources.files import blob_id, list_worktree, read_worktree_content, submodule
 
 if TYPE_CHECKING:
     from scanner.git.kernel.pack import Copies
@@ -55,17 +70,19 @@ class HistorySource:
         # Of the packs' objects those that git was asked for, and of all those that it cannot read either.
         self._failed: set[str] = set()
         self._unreadable: set[str] = set()
+        self._large: list[str] = []
         self._ids: dict[str, list[str]] = {}
         self._parts: list[Part] = []
         self._part_count = 0
         # Blobs that the parts had to leave to git, whoever read these.
         self.left: list[str] = []
 
-    def blobs(self, screen: Screen | None = None) -> Iterator[Blob]:
+    def blobs(self, screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield everything, each object once; that nothing is missing is checked before the first blob."""
         yield from self.opening(screen)
         for object_id, _, data, known in self._look(self._ids, "blob", screen, None):
             yield Blob(data, object_id, None, None, known)
+        yield from self._large_blobs()
         if screen is not None:
             self._learn()
         if self._repo.worktree is not None:
@@ -106,16 +123,17 @@ class HistorySource:
                 yield Blob(data, object_id, None, None, known)
         self.left += [name.hex() for name in failed]
 
-    def rest(self) -> Iterator[Blob]:
+    def rest(self) -> Iterator[Blob | LargeBlob]:
         """Yield the blobs that git reads, and the working tree; after all parts."""
         self._leave(self._ids, self.left)
         for object_id, _, data in self._read_rest(self._ids, "blob"):
             yield Blob(data, object_id, None)
+        yield from self._large_blobs()
         self._learn()
         if self._repo.worktree is not None:
             yield from self._worktree()
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield nothing: the whole history replaces nothing."""
         return iter(())
 
@@ -161,7 +179,10 @@ class HistorySource:
                 self.gaps.append(oversize(f"{kind} {object_id}", size))
                 if kind == "blob":
                     continue
-            ids[kind].append(object_id)
+            if size > LARGE_BYTES and kind == "blob":
+                self._large.append(object_id)
+            else:
+                ids[kind].append(object_id)
         return ids
 
     def _read(self, ids: Mapping[str, list[str]], *kinds: str) -> Iterator[tuple[str, str, bytes, "Copies | None"]]:
@@ -202,10 +223,12 @@ class HistorySource:
 
     def _leave_out(self, screen: Screen, ledger: Ledger) -> None:
         """Tell the screen of the blobs that are known to be clean; those that are not in packs are left out now."""
-        sizes = {object_id: ledger.size(bytes.fromhex(object_id)) for object_id in self._ids["blob"]}
+        read = (*self._ids["blob"], *self._large)
+        sizes = {object_id: ledger.size(bytes.fromhex(object_id)) for object_id in read}
         known = [size for size in sizes.values() if size is not None]
         screen.passed(self._left_out[0] + len(known), self._left_out[1] + sum(known))
-        self._ids["blob"] = [object_id for object_id in self._ids["blob"] if sizes[object_id] is None]
+        for ids in (self._ids["blob"], self._large):
+            ids[:] = [object_id for object_id in ids if sizes[object_id] is None]
 
     def _learn(self) -> None:
         """Tell the ledger what was read in packs."""
@@ -307,16 +330,21 @@ class HistorySource:
         else:
             self.gaps.append(missing(self._repo, plural(len(absent), "object"), len(absent)))
 
-    def _worktree(self) -> Iterator[Blob]:
+    def _large_blobs(self) -> Iterator[Blob | LargeBlob]:
+        """Yield the blobs that are too large to be held; known once all others were asked for."""
+        for object_id, _, content in read_contents(self._repo, self._large, self.gaps):
+            yield to_blob(content, object_id, None)
+
+    def _worktree(self) -> Iterator[Blob | LargeBlob]:
         """Yield files whose content git does not have; all are read, as a flag or a stamp can deceive."""
         submodules: list[Gap] = []
         files = list_worktree(self._repo, submodules)
         self.gaps.extend(gap for gap in submodules if gap not in self.gaps)
         for file in files:
             self._check_index(file.path, file.id)
-            data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
-            if data is not None and bytes.fromhex(self._repo.blob_id(data)) not in self._known:
-                yield Blob(data, None, Place(file.path, Provenance("worktree")))
+            content = read_worktree_content(self._repo, file.path, self._max_blob, self.gaps)
+            if content is not None and bytes.fromhex(blob_id(self._repo, content)) not in self._known:
+                yield to_blob(content, None, Place(file.path, Provenance("worktree")))
 
     def _check_index(self, path: bytes, object_id: str | None) -> None:
         if object_id is None or object_id in self._absent or bytes.fromhex(object_id) in self._known:

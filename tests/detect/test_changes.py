@@ -86,9 +86,9 @@ def _check(first: bytes, versions: Sequence[Sequence[Op]], cut: int = 0, skipped
 
 
 def _all(database: object, data: bytes) -> list[tuple[int, int]]:
-    from scanner.detect.engine import _find_all
+    from scanner.detect.engine import find_all
 
-    return _find_all(database, data)
+    return find_all(database, data)
 
 
 def _near(detector: Detector, data: bytes, candidates: list[tuple[int, int]]) -> set[tuple[int, int]]:
