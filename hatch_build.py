@@ -46,6 +46,24 @@ class KernelHook(BuildHookInterface):
         shutil.rmtree(getattr(self, "_folder", ""), ignore_errors=True)
 
 
+def _has_libdeflate(folder: str) -> bool:
+    """Whether a compiler finds libdeflate, which inflates in half the time."""
+    from setuptools import Distribution, Extension
+    from setuptools.command.build_ext import build_ext
+
+    source = os.path.join(folder, "probe.c")
+    with open(source, "w", encoding="ascii") as stream:
+        stream.write("#include <libdeflate.h>\nvoid *PyInit_probe(void) { return libdeflate_alloc_decompressor(); }\n")
+    command = build_ext(Distribution({"ext_modules": [Extension("probe", [source], libraries=["deflate"])]}))
+    command.build_lib, command.build_temp = folder, os.path.join(folder, "temp")
+    command.ensure_finalized()
+    try:
+        command.run()
+    except (Exception, SystemExit):  # noqa: BLE001 - whatever a compiler can raise
+        return False
+    return True
+
+
 def _compile(root: str, folder: str) -> list[str]:
     """Translate and compile the kernel's sources into the folder; return the extensions' paths."""
     from Cython.Build import cythonize
@@ -56,19 +74,24 @@ def _compile(root: str, folder: str) -> list[str]:
     for depth in range(1, len(_PACKAGE) + 1):
         os.makedirs(os.path.join(folder, *_PACKAGE[:depth]))
         shutil.copy(os.path.join(root, *_PACKAGE[:depth], "__init__.py"), os.path.join(folder, *_PACKAGE[:depth]))
-    sources = [name for name in sorted(os.listdir(os.path.join(root, *_PACKAGE))) if name.endswith((".pyx", ".pxd"))]
+    names = sorted(os.listdir(os.path.join(root, *_PACKAGE)))
+    # A module with types beside it runs without a compiler too.
+    typed = [name for name in names if name.endswith(".py") and name.replace(".py", ".pxd") in names]
+    sources = [name for name in names if name.endswith((".pyx", ".pxd"))] + typed
     for name in sources:
         shutil.copy(os.path.join(root, *_PACKAGE, name), os.path.join(folder, *_PACKAGE))
     windows = sys.platform == "win32"
+    fast = ["deflate"] if _has_libdeflate(folder) else []
     extensions = [
         Extension(
-            ".".join([*_PACKAGE, name.removesuffix(".pyx")]),
+            ".".join([*_PACKAGE, os.path.splitext(name)[0]]),
             [os.path.join(*_PACKAGE, name)],
-            libraries=["zlib" if windows else "z"],
+            libraries=["zlib" if windows else "z", *fast],
+            define_macros=[("SEALGATE_LIBDEFLATE", "1")] if fast else [],
             extra_compile_args=[] if windows else ["-O2", "-g0"],
         )
         for name in sources
-        if name.endswith(".pyx")
+        if not name.endswith(".pxd")
     ]
     before = os.getcwd()
     os.chdir(folder)

@@ -143,27 +143,26 @@ class CacheFolder:
 
     def _tidy(self, written: str) -> None:
         """Remove what is too much, the oldest first, and what a run that died left behind; nothing but files of ours."""
-        found: dict[str, list[tuple[float, int, str]]] = {kind: [] for kind in KINDS}
+        found: list[tuple[bool, float, int, str]] = []
         now = time.time()
         try:
             with os.scandir(self._path) as entries:
                 for entry in entries:
                     own, leftover = _NAME.fullmatch(entry.name), _TEMPORARY.fullmatch(entry.name)
-                    if own or leftover:
-                        status = entry.stat(follow_symlinks=False)
-                        if own:
-                            found[entry.name.partition("-")[0]].append((status.st_mtime, status.st_size, entry.name))
-                        elif now - status.st_mtime > _ABANDONED_SECONDS:
-                            _remove(entry.path)
+                    status = entry.stat(follow_symlinks=False) if own or leftover else None
+                    if status and own:
+                        found.append((entry.name == written, status.st_mtime, status.st_size, entry.name))
+                    elif status and now - status.st_mtime > _ABANDONED_SECONDS:
+                        _remove(entry.path)
         except OSError:
             return
-        room = MAX_FOLDER_BYTES
-        for kind, most in KINDS.items():
-            newest = sorted(found[kind], key=lambda item: (item[2] == written, *item), reverse=True)
-            for number, (_, size, name) in enumerate(newest):
-                room -= size
-                if number >= most or room < 0:
-                    _remove(os.path.join(self._path, name))
+        room, left = MAX_FOLDER_BYTES, dict(KINDS)
+        for _, _, size, name in sorted(found, reverse=True):
+            kind = name.partition("-")[0]
+            room -= size
+            left[kind] -= 1
+            if room < 0 or left[kind] < 0:
+                _remove(os.path.join(self._path, name))
 
 
 def open_cache(path: str, environ: Mapping[str, str], worktree: str | None = None) -> CacheFolder:

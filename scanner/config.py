@@ -21,6 +21,8 @@ FILE_NAME: Final = ".sealgate.yaml"
 BASELINE_NAME: Final = ".sealgate-baseline.jsonl"
 LEVELS: Final = (*CONFIDENCES[::-1], "never")
 
+# What is large is read in pieces, so no size is too large.
+UNLIMITED: Final = 1 << 60
 _MAX_NUMBER: Final = 10**15
 _MAX_JOBS: Final = 256
 
@@ -35,7 +37,7 @@ class Settings(NamedTuple):
     """
 
     fail_on: str = "medium"
-    max_blob: int = 128 * 1024 * 1024
+    max_blob: int = UNLIMITED
     timeout: float = 0.0
     jobs: int = 0
     baseline: str = ""

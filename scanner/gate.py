@@ -12,15 +12,18 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from scanner.detect.decode import transcode
-from scanner.detect.engine import Detector, Match, Screening, resolve
+from scanner.detect.engine import Detector, Match, resolve
 from scanner.detect.placed import at_path
+from scanner.detect.screen import Screening
 from scanner.display import decode_path, decode_text, one_line, redact, shorten
 from scanner.model import (
     CONFIDENCES,
     Blob,
     Confidence,
+    Content,
     Finding,
     Gap,
+    LargeBlob,
     Location,
     Place,
     Provenance,
@@ -195,7 +198,6 @@ class _Run:
         self._ledger = ledger
         self._source = source
         self._detector = detector
-        self.ruleset = detector.ruleset
         self._deadline = time.monotonic() + options.timeout_seconds if options.timeout_seconds else 0.0
         self._timeout_seconds = options.timeout_seconds
         self._counts_sealed = not options.secrets
@@ -214,11 +216,11 @@ class _Run:
         if history is not None and parts > 1:
             self._read_divided(history, jobs, parts)
         else:
-            self._read(self._source.blobs(_Screen(self) if seal is None else None), seal)
+            self._read(self._source.blobs(_Screen(self, self._detector) if seal is None else None), seal)
 
     def _read_divided(self, history: "HistorySource", jobs: int, parts: int) -> None:
         """Share the reading of the packs with other processes; the rest is read here, before and after."""
-        screen = _Screen(self)
+        screen = _Screen(self, self._detector)
         tickets = Tickets(parts)
         progress = self._progress
         tally = Tally(jobs, progress) if progress else None
@@ -265,16 +267,17 @@ class _Run:
         for ours, theirs in zip((self.gaps, history.gaps, self._detector.gaps), gaps, strict=True):
             ours += [gap for plain in theirs if (gap := Gap(*plain)) not in ours]
 
-    def _read(self, blobs: Iterable[Blob], seal: Seal | None = None) -> None:
+    def _read(self, blobs: Iterable[Blob | LargeBlob], seal: Seal | None = None) -> None:
         for blob in blobs:
-            self._count(blob)
-            if self._ledger is not None and blob.id is not None and blob.place is None:
-                self._ledger.saw_one(blob.id, len(blob.data))
-            if blob.data.startswith(_ARCHIVES) or blob.data.startswith(_TAR, _TAR_AT):
-                self._archives.append((blob.id, blob.place))
-            self._scan(blob)
-            if seal is not None:
-                seal.check(blob)
+            if isinstance(blob, LargeBlob):
+                self._scan_large(blob, seal)
+            else:
+                self._count(blob.id, len(blob.data))
+                self._tell(blob, len(blob.data))
+                self._note_archive(blob.data, blob)
+                self._scan(blob)
+                if seal is not None:
+                    seal.check(blob)
             if self._is_over():
                 break
 
@@ -288,9 +291,12 @@ class _Run:
     def read_sealed(self, seal: Seal) -> None:
         """Check the files of the state that the SOPS half is about; they are counted where nothing else is scanned."""
         for blob in seal.source.blobs():
-            if self._counts_sealed:
-                self._count(blob)
-            seal.check(blob)
+            if isinstance(blob, LargeBlob):
+                self._check_large(blob, seal)
+            else:
+                if self._counts_sealed:
+                    self._count(blob.id, len(blob.data))
+                seal.check(blob)
             if self._is_over():
                 break
 
@@ -302,12 +308,12 @@ class _Run:
             self._progress(self.blobs + self.files, self.bytes)
         return not self._is_over()
 
-    def _count(self, blob: Blob) -> None:
-        if blob.id is None:
+    def _count(self, object_id: str | None, size: int) -> None:
+        if object_id is None:
             self.files += 1
         else:
             self.blobs += 1
-        self.bytes += len(blob.data)
+        self.bytes += size
         if (self.blobs + self.files) % _PROGRESS_EVERY == 0 and self._progress:
             self._progress(self.blobs + self.files, self.bytes)
 
@@ -326,19 +332,69 @@ class _Run:
             matches = _outside_ciphertext(matches, blob.data)
         if blob.lines is not None:
             matches = list(_renumber(matches, blob.lines))
-        if not matches:
-            return
-        old = {_identity(match) for data in self._source.previous(blob) for match in self._detector.find(data, path)}
+        if matches:
+            self._sight(blob, matches, lambda index: _mark(blob.data, matches[index]))
+
+    def _tell(self, blob: Blob | LargeBlob, size: int) -> None:
+        """Tell the ledger of a blob of the history."""
+        if self._ledger is not None and blob.id is not None and blob.place is None:
+            self._ledger.saw_one(blob.id, size)
+
+    def _scan_large(self, blob: LargeBlob, seal: Seal | None) -> None:
+        from scanner.large import look_at_pieces
+
+        self._count(blob.id, 0)
+        before = self.bytes
+        looked = look_at_pieces(self._detector, self._passing(blob), blob.place.path if blob.place else None)
+        if self.bytes - before == blob.pieces.size:
+            self._tell(blob, blob.pieces.size)
+        if looked.matches:
+            self._sight(blob, [match for match, _ in looked.matches], lambda index: looked.matches[index][1])
+        if seal is not None:
+            seal.check_large(blob, is_encrypted=looked.is_encrypted)
+
+    def _check_large(self, blob: LargeBlob, seal: Seal) -> None:
+        from scanner.large import is_encrypted
+
+        if self._counts_sealed:
+            self._count(blob.id, blob.pieces.size or 0)
+        seal.check_large(blob, is_encrypted=is_encrypted(blob.pieces))
+
+    def _passing(self, blob: LargeBlob) -> Iterator[bytes]:
+        """Yield the pieces, counted, until the time is over."""
+        head = b""
+        for piece in blob.pieces:
+            head = head or piece
+            self.bytes += len(piece)
+            if self._progress:
+                self._progress(self.blobs + self.files, self.bytes)
+            yield piece
+            if self._is_over():
+                break
+        self._note_archive(head, blob)
+
+    def _note_archive(self, head: bytes, blob: Blob | LargeBlob) -> None:
+        if head.startswith(_ARCHIVES) or head.startswith(_TAR, _TAR_AT):
+            self._archives.append((blob.id, blob.place))
+
+    def _sight(self, blob: Blob | LargeBlob, matches: Sequence[Match], mark: Callable[[int], Mark | None]) -> None:
+        """Keep the matches that are new with this blob; `mark` tells of each, by its number."""
+        path = blob.place.path if blob.place else None
+        old = {_identity(match) for content in self._source.previous(blob) for match in self._find(content, path)}
         sightings = [
-            Sighting(match, identity, self._mark(blob.data, match))
-            for match in matches
+            Sighting(match, identity, mark(index))
+            for index, match in enumerate(matches)
             if (identity := _identity(match)) not in old
         ]
         if sightings:
             self._seen.append(Seen(blob.id, blob.place, matches, sightings))
 
-    def _mark(self, data: bytes, match: Match) -> Mark | None:
-        return find_mark(transcode(data)[0] if match.reading else data, *match.span)
+    def _find(self, content: Content, path: bytes | None) -> Iterable[Match]:
+        if isinstance(content, bytes):
+            return self._detector.find(content, path)
+        from scanner.large import look_at_pieces
+
+        return [match for match, _ in look_at_pieces(self._detector, content, path).matches]
 
     def findings(self) -> tuple[list[Finding], dict[tuple[str, bytes], list[Mark]]]:
         """Return one finding a secret and path, in order of place, with the marks that speak of each."""
@@ -385,10 +441,14 @@ def _jobs(history: "HistorySource", wanted: int) -> int:
 class _Screen(Screening):
     """Which content a run need not see: what the detector has no interest in, and no archive."""
 
-    def __init__(self, run: _Run) -> None:
-        super().__init__(run.ruleset)
+    def __init__(self, run: _Run, detector: Detector) -> None:
+        super().__init__(detector)
         self.heads = (*self.heads, *((0, magic) for magic in _ARCHIVES), (_TAR_AT, _TAR))
         self.passed = run.pass_over
+
+
+def _mark(data: bytes, match: Match) -> Mark | None:
+    return find_mark(transcode(data)[0] if match.reading else data, *match.span)
 
 
 def _excerpt(match: Match, matches: Sequence[Match]) -> str:

@@ -155,15 +155,18 @@ class Screen(Protocol):
     """Tells content with something to look at from the rest, for a source that can look at much of it at once.
 
     A candidate hangs on at most `near` bytes before its end, or on `far` within its line, and one behind. What it leads
-    to hangs on `margins[0][rule]` bytes before its end and `margins[1][rule]` behind. Besides, there is something to
-    look at in content with one of the `heads`, bytes at an offset, or a zero byte among its first `probe` bytes.
+    to hangs on `margins[0][rule]` bytes before its end and `margins[1][rule]` behind, where `margins[2][rule]` is set
+    those of its line alone. `memo` tells it by the rule, how far into these bytes the candidate ends, and the bytes.
+    Besides, there is something to look at in content with one of the `heads`, bytes at an offset, or a zero byte among
+    its first `probe` bytes.
     """
 
     near: int
     far: int
-    margins: "tuple[array[int], array[int]]"
+    margins: "tuple[array[int], array[int], bytes]"
     heads: tuple[tuple[int, bytes], ...]
     probe: int
+    memo: dict[tuple[int, int, bytes], Any]
 
     def search(self, text: bytes, anchors: Found, forms: Found) -> None:
         """Tell what is found in a text."""
@@ -188,6 +191,42 @@ class Blob(NamedTuple):
     place: Place | None
     lines: tuple[int, ...] | None = None
     known: Known | None = None
+
+
+# Larger content is not held, but read in pieces.
+LARGE_BYTES: Final = 16 * 1024 * 1024
+# What nobody can look at in pieces is held: files that SOPS encrypts, a hunk of a diff. Larger ones are a gap.
+MAX_HELD_BYTES: Final = 128 * 1024 * 1024
+
+
+class Pieces(Protocol):
+    """Large content, piece by piece, each time that it is asked for them; a stream such as standard input once.
+
+    `size` is None where only the end will tell. What cannot be read becomes a gap of the source on the way.
+    """
+
+    size: int | None
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+class LargeBlob(NamedTuple):
+    """One piece of content to scan that is too large to be held; `id` and `place` as of a `Blob`.
+
+    To be read before the source is asked for the next one.
+    """
+
+    pieces: Pieces
+    id: str | None
+    place: Place | None
+
+
+Content = bytes | Pieces
+
+
+def to_blob(content: Content, id_: str | None, place: Place | None) -> Blob | LargeBlob:
+    """Return what a source yields for content of any size."""
+    return Blob(content, id_, place) if isinstance(content, bytes) else LargeBlob(content, id_, place)
 
 
 class Version(NamedTuple):
@@ -225,7 +264,7 @@ GAP_KINDS: Final[Mapping[str, tuple[bool, str]]] = {
     "missing": (True, "objects that the repository names and does not have"),
     "corrupt": (True, "objects, packs or trees that git cannot read"),
     "unreadable": (True, "files that could not be opened or read"),
-    "oversize": (True, "content larger than --max-blob"),
+    "oversize": (True, "content larger than --max-blob, or than can be held"),
     "undecodable": (True, "an archive or encoding that could not be opened"),
     "budget": (True, "decoding or unpacking stopped at its budget"),
     "timeout": (True, "the time limit --timeout was reached"),
@@ -250,14 +289,14 @@ class Source(Protocol):
     gaps: list[Gap]
     commits: int
 
-    def blobs(self, screen: Screen | None = None, /) -> Iterator[Blob]:
+    def blobs(self, screen: Screen | None = None, /) -> Iterator[Blob | LargeBlob]:
         """Yield everything that was asked for, each piece once.
 
         Where there is a screen, content without anything to look at may be left out; it is told of that.
         """
         ...
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield the versions that a change replaced; a secret that one of them has is not new."""
         ...
 
@@ -290,7 +329,8 @@ class Finding(NamedTuple):
     `excerpt` is the source line with every known secret in it redacted, cut to a readable length.
     `first` is where this secret first stood at this path; `provenance` belongs to the version that
     `location` and `blob` speak of (the one at HEAD if it is still there). `remedy` is what mends this very
-    finding, a command mostly; where it is empty, the rule's help is all there is to say.
+    finding, a command mostly; where it is empty, the rule's help is all there is to say. `line_hash` is what GitHub
+    recognises the line by (`scanner.linehash`), where somebody asked for it.
     """
 
     rule: RuleInfo
@@ -309,6 +349,7 @@ class Finding(NamedTuple):
     decoded_from: tuple[str, ...] = ()
     suppression: Suppression | None = None
     remedy: str = ""
+    line_hash: str = ""
 
 
 class Stats(NamedTuple):

@@ -18,7 +18,7 @@ from scanner.detect.rules import PackFile, builtin_directory, read_packs
 from scanner.errors import ConfigError, ReportError
 from scanner.gate import Outcome, Progress, ScanOptions, conclude, look
 from scanner.model import ScanResult, Source
-from scanner.reports import REPORTS
+from scanner.reports import LINE_HASHES, REPORTS
 from scanner.reports.options import ReportOptions
 from scanner.triage import BaselineEntry, Triage
 
@@ -79,12 +79,13 @@ def find_target(path: str, mode: str, environ: Mapping[str, str]) -> Target:
 
 def read_file(target: Target) -> ReadFile:
     """Return how to read a settings file: from disk, or from HEAD in a repository without a working tree."""
+    if target.root is None:
+        return _read_at_head(target.repository) if target.repository else lambda _: None
+    root = target.root
 
     def read(name: str) -> bytes | None:
-        if target.root is None:
-            return _read_at_head(target.repository, name) if target.repository else None
         try:
-            with open(os.path.join(target.root, name), "rb") as stream:
+            with open(os.path.join(root, name), "rb") as stream:
                 data = stream.read(_CONFIG_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -97,11 +98,18 @@ def read_file(target: Target) -> ReadFile:
     return read
 
 
-def _read_at_head(repository: "Repository", name: str) -> bytes | None:
-    if repository.head is None:
-        return None
-    entry = repository.run("ls-tree", "-z", repository.head, "--", name)
-    return repository.run("cat-file", "blob", entry.split()[2].decode("ascii")) if entry else None
+def _read_at_head(repository: "Repository") -> ReadFile:
+    """Return how to read files at the top of HEAD, of which git is asked once which there are."""
+    ids: dict[str, str] | None = None
+
+    def read(name: str) -> bytes | None:
+        nonlocal ids
+        if ids is None:
+            listed = repository.run("ls-tree", "-z", repository.head).split(b"\0")[:-1] if repository.head else []
+            ids = {os.fsdecode(entry.partition(b"\t")[2]): entry.split()[2].decode("ascii") for entry in listed}
+        return repository.run("cat-file", "blob", ids[name]) if name in ids else None
+
+    return read
 
 
 def load_baseline(settings: Settings, read: ReadFile) -> tuple[BaselineEntry, ...]:
@@ -265,6 +273,8 @@ def run_scan(
     started = time.monotonic()
     recall = _recall(options, environ, target, settings, digest) if mode == "auto" and make is None else None
     outcome = recall.outcome() if recall else None
+    if outcome is not None and options.verbose:
+        print("sealgate: nothing has changed since an earlier scan, whose outcome the cache has", file=sys.stderr)
     if outcome is None:
         detector = Detector(load_ruleset(settings, environ, rules))
         ledger = recall.ledger(target.repository.id_bytes) if recall and target.repository and scan_options.secrets else None
@@ -278,6 +288,11 @@ def run_scan(
     result = conclude(outcome, triage, scan_options, digest, started)
     if recall:
         result = result._replace(notices=(*result.notices, *recall.notices))
+    formats = {report.partition("=")[0] for report in getattr(options, "report", None) or ()}
+    if target.repository is not None and formats & LINE_HASHES:
+        from scanner.linehash import with_line_hashes
+
+        result = with_line_hashes(result, target.repository)
     return Run(result, triage, settings, target)
 
 

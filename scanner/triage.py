@@ -60,6 +60,11 @@ _MARK: Final = (
 _NEXT_LINE: Final = rb"pragma:[ \t]?(?:allowlist|whitelist)[ \t]nextline[ \t]secret"
 _OPTION: Final = rb"(rule|reason|until)=(?:\"([^\"]*)\"|'([^']*)'|(\S+))"
 _UNTIL: Final = rb"\buntil[ \t]{0,4}[=:]"
+# A mark that stands further away than this in an endless line is nothing that people would see beside the value.
+MARK_BYTES: Final = 1 << 16
+# Longer lines are few, and would fill the memory.
+_REMEMBERED: Final = 4096
+_NEWLINE: Final = 10
 # What closes a comment may stand right behind an option.
 _CLOSING: Final = b"*/->,;)"
 _UNREADABLE: Final = b"unreadable"
@@ -71,11 +76,21 @@ def _compiled(pattern: bytes) -> re.Pattern[bytes]:
 
 
 def find_mark(data: bytes, start: int, end: int) -> Mark | None:
-    """Return the mark on the first or last line of data[start:end], or the one above it for its next line."""
-    first = data.rfind(b"\n", 0, start) + 1
-    last = data.find(b"\n", end)
-    above = data[data.rfind(b"\n", 0, max(0, first - 1)) + 1 : first]
-    return _parse_mark(data[first : last if last >= 0 else len(data)], above)
+    """Return the mark on the first or last line of data[start:end], or the one above it for its next line.
+
+    Of a line, so much counts as stands within `MARK_BYTES` of the value, or of the line below.
+    """
+    first = _begin_of_line(data, start)
+    last = data.find(b"\n", end, end + MARK_BYTES)
+    above = data[_begin_of_line(data, first - 1) : first] if first and data[first - 1] == _NEWLINE else b""
+    lines = data[first : last if last >= 0 else end + MARK_BYTES]
+    return (_parse_mark if len(lines) + len(above) <= _REMEMBERED else _parse_mark.__wrapped__)(lines, above)
+
+
+def _begin_of_line(data: bytes, offset: int) -> int:
+    from_ = max(0, offset - MARK_BYTES)
+    newline = data.rfind(b"\n", from_, offset)
+    return newline + 1 if newline >= 0 else from_
 
 
 @functools.lru_cache(maxsize=4096)
@@ -192,5 +207,3 @@ class Triage:
     def used(self) -> frozenset[Allow | BaselineEntry]:
         """Return the entries that spoke of a finding, expired or not."""
         return frozenset(self._used)
-
-

@@ -67,6 +67,10 @@ class Verdicts:
         width = self.id_bytes
         return zip((self.ids[at : at + width] for at in range(0, len(self.ids), width)), self.sizes, strict=True)
 
+    def first(self, count: int) -> "Verdicts":
+        """Return the first so many, which are as good as any others."""
+        return Verdicts(self.id_bytes, self.ids[: count * self.id_bytes], self.sizes[:count]) if count < len(self) else self
+
     def joined(self, other: "Verdicts") -> "Verdicts":
         """Return the verdicts of both."""
         few, many = (self, other) if len(self) < len(other) else (other, self)
@@ -157,11 +161,11 @@ def add_verdicts(folder: CacheFolder, digest: str, used: Verdicts, fresh: Verdic
     if not len(fresh):
         return
     # Another run may have added some in the meantime.
-    kept = load_verdicts(folder, digest, fresh.id_bytes)
-    content = _dump(kept.joined(fresh))
-    if len(content) > _MAX_FILLING:
-        content = _dump(used.joined(fresh))
-    folder.write(_KIND, _digest(digest, fresh.id_bytes), content)
+    kept = load_verdicts(folder, digest, fresh.id_bytes).joined(fresh)
+    most = _MAX_FILLING // (fresh.id_bytes + _SIZE_BYTES)
+    if len(kept) > most:
+        kept = used.joined(fresh)
+    folder.write(_KIND, _digest(digest, fresh.id_bytes), _dump(kept.first(most)))
 
 
 def _dump(verdicts: Verdicts) -> bytes:

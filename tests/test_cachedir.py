@@ -214,9 +214,9 @@ def test_the_folder_never_grows_over_its_bound(folder, monkeypatch):
     monkeypatch.setattr(scanner.cachedir, "MAX_FOLDER_BYTES", 1000)
     cache = CacheFolder(folder)
     for number in range(8):
-        cache.write("results", str(number), bytes(268))
+        cache.write("results" if number % 2 else "verdicts", str(number), bytes(268))
         assert sum(entry.stat().st_size for entry in os.scandir(folder)) <= 1000
-        assert cache.read("results", str(number)) is not None
+        assert cache.read("results" if number % 2 else "verdicts", str(number)) is not None
     monkeypatch.setattr(scanner.cachedir, "MAX_FILE_BYTES", 500)
     cache.write("results", "large", bytes(500))
     assert cache.read("results", "large") is None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scanner.config import ReadFile, Settings, load_settings, parse_settings
+from scanner.config import UNLIMITED, ReadFile, Settings, load_settings, parse_settings
 from scanner.errors import ConfigError
 from scanner.triage import Allow
 
@@ -30,13 +30,13 @@ def _complaint(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str
 
 
 def test_without_anything_the_defaults_hold() -> None:
-    assert _load() == Settings("medium", 128 * 1024 * 1024, 0.0, 0, "", (), (), (), (), {}, "")
+    assert _load() == Settings("medium", UNLIMITED, 0.0, 0, "", (), (), (), (), {}, "")
 
 
 # For each key: its default, and four values, weakest place first.
 _PLACES = {
     "fail_on": ("medium", ["low", "high", "proven", "never"]),
-    "max_blob": (134217728, [1, 2, 3, 4]),
+    "max_blob": (UNLIMITED, [1, 2, 3, 4]),
     "timeout": (0.0, [1.0, 2.0, 3.0, 4.0]),
     "jobs": (0, [1, 2, 3, 4]),
     "baseline": ("", ["a", "b", "c", "d"]),

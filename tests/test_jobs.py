@@ -172,6 +172,25 @@ def test_a_worker_that_does_not_come_back_makes_the_run_incomplete(planted: Path
     assert 0 < len(outcome.findings) <= len(everything) - 1
 
 
+@pytest.mark.parametrize("first", ["2", "1"])
+def test_what_several_processes_read_is_remembered(planted: Path, git_repo: Make, tmp_path: Path, first: str) -> None:
+    repo = git_repo("clone", "--no-local", source=planted)
+    repo.git("repack", "-adfq")
+    _scan(repo.path, "--cache", os.fspath(tmp_path / "cache"), "--jobs", first)
+    repo.commit(files={"a/x.txt": f"new = '{github_token(20)}'\n"})
+    repo.git("repack", "-adq")
+    expected = _report(_scan(repo.path, "--jobs", "1"))
+    for jobs in ("3", "1"):
+        assert _report(_scan(repo.path, "--cache", os.fspath(tmp_path / "cache"), "--jobs", jobs)) == expected
+
+
+def test_what_a_lost_worker_read_is_not_remembered(planted: Path, tmp_path: Path) -> None:
+    cache = os.fspath(tmp_path / "cache")
+    kill = "yield from part(*arguments)\nos.kill(os.getpid(), signal.SIGKILL)"
+    assert "worker" in _with(kill, planted, "--jobs", "2", "--cache", cache).gaps
+    assert _report(_scan(planted, "--cache", cache)) == _report(_scan(planted, "--jobs", "1"))
+
+
 def test_a_slow_worker_is_waited_for(planted: Path) -> None:
     outcome = _with("time.sleep(0.5)", planted, "--jobs", "2")
     assert _report(outcome) == _report(_scan(planted, "--jobs", "1"))

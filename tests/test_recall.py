@@ -262,6 +262,12 @@ def test_what_is_silenced_is_decided_anew(runs: Runs, repo: GitRepo, tmp_path: P
     assert runs.looks == 1
 
 
+def test_whoever_wants_to_know_is_told(runs: Runs, repo: GitRepo) -> None:
+    assert "engine reads" in runs.run("scan", repo.path, "--cache", runs.folder, "--verbose").err
+    assert "nothing has changed" in runs.run("scan", repo.path, "--cache", runs.folder, "--verbose").err
+    assert "nothing has changed" not in runs.run("scan", repo.path, "--cache", runs.folder).err
+
+
 def test_marks_on_a_line_are_known(runs: Runs, git_repo: Make) -> None:
     repo = git_repo()
     repo.commit(files={"a.py": f'key = "{AWS_KEY_ID}"  # sealgate:allow reason=example\n'})

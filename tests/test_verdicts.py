@@ -52,6 +52,15 @@ def test_two_together_say_what_either_says(one, other, both, few):
     assert list(joined.items()) == [(name, name[0]) for name in sorted(one | other | both)]
 
 
+@given(st.sets(IDS, max_size=40), st.sets(IDS, max_size=20), st.integers(0, 50))
+def test_some_may_be_taken_out(one, other, count):
+    verdicts = make_verdicts(20, {name: name[0] for name in one})
+    assert list(verdicts.without(other | set(sorted(one)[::3])).items()) == [
+        (name, name[0]) for name in sorted(one - other - set(sorted(one)[::3]))
+    ]
+    assert list(verdicts.first(count).items()) == [(name, name[0]) for name in sorted(one)[:count]]
+
+
 @given(GIVEN)
 def test_they_are_kept(tmp_path_factory, sizes):
     folder = CacheFolder(str(tmp_path_factory.mktemp("cache")))
@@ -80,6 +89,9 @@ def test_of_too_many_those_that_are_of_use_stay(folder, monkeypatch):
     monkeypatch.setattr(scanner.verdicts, "_MAX_FILLING", 900)
     add_verdicts(folder, "rules", make_verdicts(20, named(7, 8)), make_verdicts(20, named(100)))
     assert dict(load_verdicts(folder, "rules", 20).items()) == named(7, 8, 100)
+    # A repository of more blobs than that has at least these.
+    add_verdicts(folder, "rules", Verdicts(20), make_verdicts(20, named(*range(1, 60))))
+    assert dict(load_verdicts(folder, "rules", 20).items()) == named(*range(1, 38))
 
 
 def test_nothing_new_writes_nothing(folder, tmp_path):

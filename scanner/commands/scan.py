@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--diff", metavar="FILE|-", help="the added lines of a unified diff")
     mode.add_argument("--stdin", action="store_true", help="standard input as one file")
     what.add_argument("--name", metavar="PATH", help="the path that --stdin stands for")
-    what.add_argument("--max-blob", metavar="SIZE", help="leave out, and report, content larger than this (default: 128M)")
+    what.add_argument("--max-blob", metavar="SIZE", help="leave out, and report, content larger than this (default: no limit)")
     what.add_argument(
         "--engine",
         choices=("auto", "pack", "reference"),

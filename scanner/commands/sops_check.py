@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     state.add_argument("--range", metavar="A..B", help="what the commits of the range bring")
     state.add_argument("--rev", metavar="REV", help="all files of this revision")
     what.add_argument("--mac", action="store_true", help="check MACs with the keys at hand; one that none opens is a gap")
-    what.add_argument("--max-blob", metavar="SIZE", help="leave out, and report, content larger than this (default: 128M)")
+    what.add_argument("--max-blob", metavar="SIZE", help="leave out, and report, content larger than this (default: no limit)")
     add_common_options(parser)
     parser.set_defaults(only="sops")
 

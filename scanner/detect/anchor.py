@@ -41,7 +41,7 @@ LITERAL: Final = 3
 FEW: Final = 8
 # Characters kept after the literal: each divides the false hits by the size of its class, and costs time to compile.
 # A prefix as `access_` or the name of a key stands everywhere, until a value follows.
-TAIL: Final = 12
+TAIL: Final = 8
 # Of an ending of several lengths so much is kept where nothing can close it.
 ENDING: Final = 8
 # A hit hangs on at most so many bytes before it.
@@ -126,6 +126,33 @@ def anchor(pattern: str) -> Anchor:
     return Anchor(text, min(least for least, _ in spans), max(most for _, most in spans) + skipped, near)
 
 
+def stays_in_line(pattern: str) -> bool:
+    """Whether whatever a pattern matches and looks at is within one line, with the ends of the lines at both sides."""
+    items = parse(pattern)
+    return not crosses(nodes_of(items)) and not _looks_further(items)
+
+
+def _looks_further(items: Any) -> bool:
+    """Whether any look-around sees more than the next byte, and the end of a line may be in it."""
+    for op, value in items:
+        if op in (c.ASSERT, c.ASSERT_NOT):
+            far = value[1].getwidth()[1] > 1
+            found = (far and crosses(nodes_of(value[1]))) or _looks_further(value[1])
+        elif op is c.SUBPATTERN:
+            found = _looks_further(value[3])
+        elif op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+            found = _looks_further(value[2])
+        elif op is c.BRANCH:
+            found = any(_looks_further(branch) for branch in value[1])
+        elif op is c.ATOMIC_GROUP:
+            found = _looks_further(value)
+        else:
+            found = op is c.AT and value in (c.AT_BEGINNING_STRING, c.AT_END_STRING)
+        if found:
+            return True
+    return False
+
+
 def _skip_optional(nodes: Nodes) -> tuple[Nodes, int]:
     """Drop an optional beginning and return its greatest length: it does not change where a hit ends."""
     skipped = 0
@@ -165,7 +192,10 @@ def _ways(nodes: Nodes) -> list[_Way] | None:
             break
     ways = [_Way(cut.finish(), rare=cut.rare)] if calm is not None else []
     if places:
-        ways += _last_lines(nodes) or _first_lines(nodes[: places[-1] + 1])
+        last = _last_lines(nodes)
+        # What follows a gap that may have a line's end in it follows one without as well.
+        gap = any(crosses([node]) and (node[0] == SET or (node[0] == REPEAT and is_class(node[3]))) for node in nodes)
+        ways = last if last and gap else ways + (last or _first_lines(nodes[: places[-1] + 1]))
     return ways if all(_has_literal(way.nodes) for way in ways) else None
 
 
@@ -298,7 +328,7 @@ class _Cut:
                 self._value(low, high, body)
                 return
             if simple and low >= self.tail:
-                low = min(low, _tail(self.run)) if self.run else self.tail
+                low = min(low, _tail(self.run)) if self.run >= LITERAL else self.tail
                 self._add((REPEAT, low, low, body))
                 self.done, self.rare = True, low >= ENDING
                 return

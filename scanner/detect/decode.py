@@ -24,19 +24,21 @@ _MARKS: Final = (
     (b"\xfe\xff", "utf-16-be"),
 )
 SHORT_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+# So much of content tells its encoding.
 PROBE_BYTES: Final = 1024
 
 
 def transcode(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Return the data in UTF-8, and the name of the encoding it was in where that was another one."""
+    encoding = encoding_of(data)
+    return (data.decode(encoding, "replace").encode("utf-8", "replace"), (encoding,)) if encoding else (data, ())
+
+
+def encoding_of(data: bytes) -> str:
+    """Return the encoding that content is in, by its beginning; nothing for UTF-8 and all that is like ASCII."""
     head = data[:PROBE_BYTES]
     # Hardly any content has a zero byte early, or begins as a mark does: this look is all that most of it costs.
-    if 0 not in head and head[:2] not in SHORT_MARKS:
-        return data, ()
-    encoding = _encoding(head)
-    if not encoding:
-        return data, ()
-    return data.decode(encoding, "replace").encode("utf-8", "replace"), (encoding,)
+    return _encoding(head) if 0 in head or head[:2] in SHORT_MARKS else ""
 
 
 def _encoding(head: bytes) -> str:
@@ -88,16 +90,22 @@ _URL_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 _TEXT: Final = bytes([9, 10, 13, *range(32, 127)])
 
 
+def reach_of_runs() -> tuple[int, int]:
+    """Return how many bytes before and behind a form decide on the run around it."""
+    return 3 * _MAX_RUN_BYTES + _FIRST_PIECE, 2 * _MAX_RUN_BYTES
+
+
 def find_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[Run]:
     """Yield the runs around these ends of forms (offset and kind, ascending), each once with all its alignments."""
     hits = list(hits)
-    yield from _runs(data, [hit for hit in hits if hit[1] != HEX], is_hex=False)
-    yield from _runs(data, [hit for hit in hits if hit[1] == HEX], is_hex=True)
+    yield from runs_of(data, [hit for hit in hits if hit[1] != HEX], is_hex=False)
+    yield from runs_of(data, [hit for hit in hits if hit[1] == HEX], is_hex=True)
 
 
-def _runs(data: bytes, hits: Sequence[tuple[int, int]], *, is_hex: bool) -> Iterator[Run]:
+def runs_of(data: bytes, hits: Sequence[tuple[int, int]], *, is_hex: bool, until: int | None = None) -> Iterator[Run]:
+    """Yield the runs of one alphabet, those only that have a form which ends at `until` or before."""
     index = 0
-    while index < len(hits):
+    while index < len(hits) and (until is None or hits[index][0] <= until):
         if is_hex:
             start, stop = _extent(data, hits[index][0], _HEX)
         else:
@@ -153,10 +161,14 @@ def _extent(data: bytes, end: int, alphabet: re.Pattern[bytes]) -> tuple[int, in
 
 
 def _whole_lines(data: bytes, start: int, stop: int) -> tuple[int, int]:
-    """Return the run with the lines before and after it, where it is text wrapped into lines of base64 alone."""
-    begin = data.rfind(b"\n", 0, start) + 1
-    finish = data.find(b"\n", stop)
-    if not _LINE.match(data[begin : finish if finish >= 0 else len(data)]):
+    """Return the run with the lines before and after it, where it is text wrapped into lines of base64 alone.
+
+    A line that is endless has nothing wrapped in it.
+    """
+    begin = data.rfind(b"\n", max(0, start - _MAX_RUN_BYTES), start) + 1
+    finish = data.find(b"\n", stop, stop + _MAX_RUN_BYTES)
+    finish = finish if finish >= 0 else len(data)
+    if (not begin and start > _MAX_RUN_BYTES) or finish > stop + _MAX_RUN_BYTES or not _LINE.match(data[begin:finish]):
         return start, stop
     size = _FIRST_PIECE
     while True:

@@ -7,16 +7,15 @@ anywhere (another version of the file that shares the line), and gives the same 
 window has the same bytes.
 """
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from scanner.detect.decode import MAX_DEPTH, PROBE_BYTES, SHORT_MARKS, decode, encoding_name, find_runs, transcode
+from scanner.detect.decode import MAX_DEPTH, Run, decode, encoding_name, find_runs, transcode
 from scanner.detect.expression import Expression, Expressions
-from scanner.detect.prefilter import RuleSet
+from scanner.detect.prefilter import Reach, RuleSet
 from scanner.detect.rules import Rule
 from scanner.lines import Lines
-from scanner.model import CONFIDENCES, Confidence, Found, Gap, Known, Location, Secret, Span
+from scanner.model import CONFIDENCES, Confidence, Gap, Known, Location, Secret, Span
 
 # What the judge sees before and after a value.
 NEAR_BYTES: Final = 200
@@ -25,6 +24,8 @@ _EDGE: Final = 64
 _MEMO_ENTRIES: Final = 50_000
 _MEMO_WINDOW: Final = 4096
 _MEMO_RUN: Final = 16384
+# So much of an encoded run is kept for people to see, for each value in it.
+_SHOWN_BYTES: Final = 1024
 
 Candidate = tuple[int, int]
 _K = TypeVar("_K")
@@ -63,34 +64,17 @@ class Match(NamedTuple):
         return self.decoded_from[0] if self.decoded_from and self.decoded_from[0].startswith("utf-") else ""
 
 
-class Screening:
-    """What tells content that the detector may find something in (see `model.Screen`)."""
-
-    def __init__(self, ruleset: RuleSet) -> None:
-        self.near, self.far = ruleset.near, ruleset.far
-        # What `confirm` looks at, before a candidate's end and behind it.
-        self.margins = (
-            array("I", (longest + NEAR_BYTES for _, longest, _, _ in ruleset.reaches)),
-            array("I", (reach - shortest + _EDGE + NEAR_BYTES for shortest, _, reach, _ in ruleset.reaches)),
-        )
-        # Of content in another encoding; see `transcode`.
-        self.heads: tuple[tuple[int, bytes], ...] = tuple((0, mark) for mark in SHORT_MARKS)
-        self.probe = PROBE_BYTES
-        self._ruleset = ruleset
-
-    def search(self, text: bytes, anchors: Found, forms: Found) -> None:
-        """Tell what is found in a text: rules' anchors, and forms of encoded content."""
-        for database, found in ((self._ruleset.anchors, anchors), (self._ruleset.forms, forms)):
-            if database is not None:
-                database.scan(text, match_event_handler=found)
-
-
-class _Hit(NamedTuple):
-    """A judgement on a window, with the value's offsets from the window's start."""
+class Hit(NamedTuple):
+    """A judgement on a value at these offsets: in a window, or from the end of the candidate that led to it."""
 
     start: int
     end: int
     value: Judgement
+
+
+def margins(reach: Reach) -> tuple[int, int]:
+    """Return how many bytes before a candidate's end and behind it decide about what it leads to."""
+    return reach.longest + NEAR_BYTES, reach.match - reach.shortest + _EDGE + NEAR_BYTES
 
 
 class Detector:
@@ -103,8 +87,9 @@ class Detector:
         self._left_out: frozenset[int] | None = frozenset()
         self._path: bytes | None = None
         self._searches: dict[int, Expression] = {}
-        # What was worked out for one version of a file serves the next ones.
-        self._memo: dict[tuple[int, int, bytes], tuple[_Hit, ...]] = {}
+        # What was worked out for one version of a file serves the next ones. What a candidate leads to: by rule, how far
+        # into the bytes that decide about it the candidate ends, and these.
+        self.memo: dict[tuple[int, int, bytes], tuple[Hit, ...]] = {}
         self._judgements: dict[tuple[int, bytes, bytes, bytes, Span], Judgement | None] = {}
         self._runs: dict[tuple[bytes, int, bool, int, frozenset[int]], list[Match]] = {}
 
@@ -114,9 +99,13 @@ class Detector:
         Where the path is known, rules for other paths are left out from the start. Where candidates are known, they
         are not looked for; the matches are the same.
         """
-        # Told by the path at the first candidate, which most content never has.
-        self._path, self._left_out = path, frozenset() if path is None else None
+        self.begin(path)
         return self._find(data, 0, known)
+
+    def begin(self, path: bytes | None) -> None:
+        """Take note of the path of what is looked at next."""
+        # What it says of rules is told at the first candidate, which most content never has.
+        self._path, self._left_out = path, frozenset() if path is None else None
 
     def spans(self, data: bytes, path: bytes) -> list[Span]:
         """Return where secrets stand in a file, of those that are worth a look (medium and above)."""
@@ -133,30 +122,31 @@ class Detector:
 
     def _read(self, data: bytes, depth: int, encoding: tuple[str, ...], known: Known | None = None) -> list[Match]:
         candidates: list[Any] = self.candidates(data) if known is None else known.candidates
-        runs = _find_all(self.ruleset.forms, data) if known is None else known.forms
-        if candidates and (left_out := self._rules_left_out()):
+        runs = find_all(self.ruleset.forms, data) if known is None else known.forms
+        if candidates and (left_out := self.rules_left_out()):
             candidates = [found for found in candidates if found[1] not in left_out]
         matches = self.confirm(data, candidates, encoding) if candidates else []
         if not runs:
             return matches
-        return sorted([*matches, *self._decode(data, runs, depth, encoding)], key=_by_span)
+        return sorted([*matches, *self.look_into(data, find_runs(data, runs), Lines(data), encoding, depth)], key=_by_span)
 
-    def _decode(self, data: bytes, encoded: Iterable[Candidate], depth: int, outer: tuple[str, ...]) -> Iterator[Match]:
+    def look_into(
+        self, data: bytes, runs: Iterable[Run], lines: Lines, outer: tuple[str, ...], depth: int = 0
+    ) -> Iterator[Match]:
         """Yield the matches within encoded runs, each at the place of its run."""
-        lines = Lines(data)
-        for run in find_runs(data, encoded):
+        for run in runs:
             text = data[run.start : run.end]
             span = Span(run.start, run.end)
             name = encoding_name(text, is_hex=run.is_hex)
             for alignment in run.alignments:
                 for match in self._inside(text, alignment, depth, is_hex=run.is_hex):
-                    line, line_span = _line(data, *span)
+                    line, line_span = _line(data, span.start, min(span.end, span.start + _SHOWN_BYTES))
                     value = match.value._replace(line=Secret(line), line_span=line_span)
                     yield Match(value, span, lines.locate(*span), (*outer, name, *match.decoded_from))
 
     def _inside(self, text: bytes, alignment: int, depth: int, *, is_hex: bool) -> list[Match]:
         """Return the matches within an encoded run; the runs of another version are known."""
-        key = (text, alignment, is_hex, depth, self._rules_left_out())
+        key = (text, alignment, is_hex, depth, self.rules_left_out())
         known = self._runs.get(key)
         if known is None:
             decoded = decode(text, alignment, is_hex=is_hex)
@@ -168,56 +158,65 @@ class Detector:
                 _remember(self._runs, key, known)
         return known
 
-    def _rules_left_out(self) -> frozenset[int]:
+    def rules_left_out(self) -> frozenset[int]:
+        """Return the rules that are for other paths than that of what is looked at."""
         if self._left_out is None:
             self._left_out = self.ruleset.left_out(self._path or b"")
         return self._left_out
 
     def candidates(self, data: bytes) -> list[Candidate]:
         """Return (end offset, rule index) wherever a rule's anchor ends."""
-        return _find_all(self.ruleset.anchors, data)
+        return find_all(self.ruleset.anchors, data)
 
-    def confirm(self, data: bytes, candidates: Iterable[Any], decoded_from: tuple[str, ...] = ()) -> list[Match]:
-        """Return the matches at these candidates, in order of place, each once.
+    def confirm(
+        self, data: bytes, candidates: Iterable[Any], decoded_from: tuple[str, ...] = (), lines: Lines | None = None
+    ) -> list[Match]:
+        """Return the matches at these candidates, in order of place, each once; `lines` are those of the data.
 
         What is found out about a candidate becomes its third part, where the candidates are a list.
         """
         found: dict[tuple[int, int, int], Judgement] = {}
-        reaches, memo = self.ruleset.reaches, self._memo
         notes = candidates if isinstance(candidates, list) else None
         for number, candidate in enumerate(candidates):
             if len(candidate) == 3:
                 end, index, hits = candidate
-                if not hits:
-                    continue
-                begin = max(0, end - reaches[index].longest - NEAR_BYTES)
             else:
                 end, index = candidate
-                shortest, longest, reach, _ = reaches[index]
-                first = end - longest if end > longest else 0
-                last = end - shortest + reach + _EDGE
-                begin = first - NEAR_BYTES if first > NEAR_BYTES else 0
-                window = data[begin : last + NEAR_BYTES]
-                # Near the beginning of content the same window belongs to several candidates.
-                key = (index, end - begin, window)
-                hits = memo.get(key)
-                if hits is None:
-                    hits = self._search(index, window, first - begin, end - shortest - begin, last - begin)
-                    if hits and not self._is_near(index, window, first - begin, end - begin):
-                        hits = ()
-                    if len(window) <= _MEMO_WINDOW:
-                        _remember(memo, key, hits)
+                hits = self._confirm(data, end, index)
                 if notes is not None:
                     notes[number] = (end, index, hits)
             for start, stop, value in hits:
-                found[start + begin, stop + begin, index] = value
+                found[end + start, end + stop, index] = value
         if not found:
             return []
-        lines = Lines(data)
+        lines = lines or Lines(data)
         return [
             Match(value, Span(start, end), lines.locate(start, end), decoded_from)
             for (start, end, _), value in sorted(found.items(), key=_by_place)
         ]
+
+    def _confirm(self, data: bytes, end: int, index: int) -> tuple[Hit, ...]:
+        """Return what a candidate leads to."""
+        reach = self.ruleset.reaches[index]
+        left, right = margins(reach)
+        begin, stop = max(0, end - left), end + right
+        if reach.alone:
+            begin = max(begin, data.rfind(b"\n", begin, end))
+            stop = data.find(b"\n", end, stop) + 1 or stop
+        window = data[begin:stop]
+        # The same line stands in many versions, and in many files.
+        key = (index, end - begin, window)
+        known = self.memo.get(key)
+        if known is None:
+            end -= begin
+            first = max(0, end - reach.longest)
+            hits = self._search(index, window, first, end - reach.shortest, end + right - NEAR_BYTES)
+            if hits and not self._is_near(index, window, first, end):
+                hits = ()
+            known = tuple(Hit(hit.start - end, hit.end - end, hit.value) for hit in hits)
+            if len(window) <= _MEMO_WINDOW:
+                _remember(self.memo, key, known)
+        return known
 
     def _is_near(self, index: int, window: bytes, first: int, end: int) -> bool:
         """Whether the anchor that ends here begins no further away than the rule allows.
@@ -226,9 +225,9 @@ class Detector:
         before them. Such a one could tell matches that a version with the same bytes here, and others there, has not.
         """
         begin = max(0, first - 1)
-        return (end - begin, index) in _find_all(self.ruleset.anchors, window[begin : end + 1])
+        return (end - begin, index) in find_all(self.ruleset.anchors, window[begin : end + 1])
 
-    def _search(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[_Hit, ...]:
+    def _search(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[Hit, ...]:
         """Judge the matches that start between `first` and `latest` and end by `last`."""
         try:
             return self.expressions.limited(self._hits, index, window, first, latest, last)
@@ -237,10 +236,10 @@ class Detector:
             self.gaps.append(Gap("rule", self.ruleset[index].id, reason))
             return ()
 
-    def _hits(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[_Hit, ...]:
+    def _hits(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[Hit, ...]:
         matches = self._expression(index)(window, first, latest, last)
         spans = [Span(*match.span("secret")) for match in matches]
-        return tuple(_Hit(*span, value) for span in spans if (value := self._judge(index, window, *span)) is not None)
+        return tuple(Hit(*span, value) for span in spans if (value := self._judge(index, window, *span)) is not None)
 
     def _judge(self, index: int, data: bytes, start: int, end: int) -> Judgement | None:
         """Return the judgement on a value, the same object wherever rule, value and line are the same."""
@@ -277,7 +276,7 @@ def _remember(memo: dict[_K, _V], key: _K, value: _V) -> None:
     memo[key] = value
 
 
-def _find_all(database: Any, data: bytes) -> list[Candidate]:
+def find_all(database: Any, data: bytes | memoryview) -> list[Candidate]:
     """Return (end offset, expression id) of everything that the database finds."""
     found: list[Candidate] = []
     if database is None:

@@ -39,7 +39,7 @@ _EDGES: Final = {
 }
 # For Hyperscan counting is what costs: a repeat over a wider range than this has no upper bound there, and a hit
 # that reaches too far is dropped by the confirming expression.
-_WIDE: Final = 4
+_WIDE: Final = 2
 _MANY: Final = 1 << 32
 
 
@@ -167,16 +167,24 @@ def _first(node: Node) -> int:
 
 def _ended(nodes: Nodes) -> Nodes:
     """Return nodes in which the end of a line is an edge, not a byte."""
-    found: Nodes = []
-    for node in nodes:
-        if node[0] == SET and node[1] & NEWLINE:
-            rest = node[1] & ~NEWLINE
-            found.append((ALT, [[(SET, rest)], [END]]) if rest else END)
-        elif node[0] == ALT:
-            found.append((ALT, [_ended(branch) for branch in node[1]]))
-        else:
-            found.append(node)
-    return found
+    return [_choice(_ways_to_end(node)) for node in nodes]
+
+
+def _ways_to_end(node: Node) -> list[Nodes]:
+    if node[0] == SET and node[1] & NEWLINE:
+        rest = node[1] & ~NEWLINE
+        return [[(SET, rest)], [END]] if rest else [[END]]
+    if node[0] != ALT:
+        return [[node]]
+    ways: list[Nodes] = []
+    for branch in node[1]:
+        for way in _ways_to_end(branch[0]) if len(branch) == 1 else [_ended(branch)]:
+            ways += [] if way in ways else [way]
+    return ways
+
+
+def _choice(ways: list[Nodes]) -> Node:
+    return ways[0][0] if len(ways) == len(ways[0]) == 1 else (ALT, ways)
 
 
 def repeat(low: int, high: int, nodes: Nodes) -> Nodes:

@@ -23,11 +23,11 @@ from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, loa
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
-_FORMAT: Final = b"sealgate-rules-6"
+_FORMAT: Final = b"sealgate-rules-7"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
 # A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
 _HEAD: Final = struct.Struct(">32sIII")
-_REACH: Final = struct.Struct(">IIII")
+_REACH: Final = struct.Struct(">IIII?")
 # No form is longer; see `encoded.py`.
 _LONGEST_FORM: Final = 16
 
@@ -35,13 +35,15 @@ _LONGEST_FORM: Final = 16
 class Reach(NamedTuple):
     """How far a candidate's window goes: the anchor's length bounds and the longest whole match, in bytes.
 
-    `near` says how far the anchor goes where it goes over the end of a line.
+    `near` says how far the anchor goes where it goes over the end of a line, `alone` whether all that decides about a
+    match is in its line.
     """
 
     shortest: int
     longest: int
     match: int
     near: int
+    alone: bool
 
 
 class RuleSet:
@@ -101,7 +103,7 @@ def load_ruleset(packs: Sequence[PackFile], disabled: Sequence[str] = (), enviro
 
 def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
     """Build the database for these rules. Raises `ConfigError` naming the rule that does not compile."""
-    from scanner.detect.anchor import anchor, width
+    from scanner.detect.anchor import anchor, stays_in_line, width
     from scanner.detect.encoded import forms
 
     expressions: list[bytes] = []
@@ -114,7 +116,8 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         expressions.append(cut.expression.encode())
         # An open-ended pattern is a complaint of the linter; here it matches as far as any rule may.
         longest, match = (min(length, MAX_MATCH_BYTES) for length in (cut.longest, width(rule.pattern).longest))
-        reaches.append(Reach(cut.shortest, longest, match, cut.near))
+        alone = not rule.near and stays_in_line(rule.pattern)
+        reaches.append(Reach(cut.shortest, longest, match, cut.near, alone))
     flags = [_flags(rule) for rule in rules]
     found = forms((rule.pattern, rule.ignore_case) for rule in rules)
     try:

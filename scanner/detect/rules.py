@@ -191,7 +191,9 @@ def _check_expression(expression: str, where: str) -> None:
 
     try:
         expression.encode("ascii")
-        check_look_behind(parse(expression))
+        parsed = parse(expression)
+        if "(?<" in expression:
+            check_look_behind(parsed)
     except UnicodeEncodeError:
         raise ConfigError(f"{where}: patterns are written in ASCII", "escape bytes as \\xNN") from None
     except (re.error, OverflowError) as error:

@@ -6,12 +6,12 @@ and git itself reads what only git can (reftable, SHA-256, alternates, every kin
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from scanner.display import decode_path, human_size, plural
 from scanner.git.process import Process
 from scanner.git.repo import Repository
-from scanner.model import Gap
+from scanner.model import LARGE_BYTES, Content, Gap
 
 # A pack that breaks git this often is not worth another hour of restarts.
 _MAX_FAILURES: Final = 500
@@ -20,6 +20,8 @@ _CHUNK_BYTES: Final = 1 << 20
 _ALL_OBJECTS: Final = ("--batch-all-objects", "--unordered", "--buffer")
 _FIELDS: Final = "%(objectname) %(objecttype) %(objectsize)"
 _FIELD_COUNT: Final = 3
+# What git would rather hold as a whole, it hands on as it inflates it. Whatever is a delta it still has to hold.
+_STREAMING: Final = ("-c", f"core.bigFileThreshold={LARGE_BYTES}")
 
 
 def list_objects(repo: Repository, gaps: list[Gap]) -> Iterator[tuple[str, str, int]]:
@@ -86,17 +88,45 @@ def read_objects(
     Content over `max_bytes` is a gap too. `names` gives objects the name a gap shall use for them.
     A git that dies over one object is started anew behind it.
     """
+    for object_id, kind, content in _read(repo, ids, _Limits(gaps, max_bytes, None, names or {})):
+        if isinstance(content, bytes):
+            yield object_id, kind, content
+
+
+def read_contents(
+    repo: Repository,
+    ids: Sequence[str],
+    gaps: list[Gap],
+    *,
+    max_bytes: int | None = None,
+    names: Mapping[str, bytes] | None = None,
+) -> Iterator[tuple[str, str, Content]]:
+    """Yield the objects as `read_objects` does, but the content of large ones in pieces: they are never held."""
+    return _read(repo, ids, _Limits(gaps, max_bytes, LARGE_BYTES, names or {}))
+
+
+class _Limits(NamedTuple):
+    """What becomes of objects by their size: larger than `large` come in pieces, larger than `max_bytes` are a gap."""
+
+    gaps: list[Gap]
+    max_bytes: int | None
+    large: int | None
+    names: Mapping[str, bytes]
+
+
+def _read(repo: Repository, ids: Sequence[str], limits: _Limits) -> Iterator[tuple[str, str, Content]]:
+    gaps = limits.gaps
     start = failures = 0
     if ids and repo.is_partial():
-        ids = _present(repo, ids, gaps, names or {})
+        ids = _present(repo, ids, gaps, limits.names)
     while start < len(ids):
-        reader = _Reader(repo, ids[start:], gaps, max_bytes, names or {})
+        reader = _Reader(repo, ids[start:], limits)
         yield from reader.read()
         start += reader.done
         if start < len(ids):
             # A killed git takes buffered answers with it, so the object that it seems to have died of
             # is tried once more, alone.
-            single = _Reader(repo, ids[start : start + 1], gaps, max_bytes, names or {})
+            single = _Reader(repo, ids[start : start + 1], limits)
             yield from single.read()
             if not single.done:
                 gaps.append(Gap("corrupt", single.name(ids[start]), single.complaint))
@@ -123,44 +153,43 @@ def _name(object_id: str, names: Mapping[str, bytes]) -> str:
 class _Reader:
     """One run of cat-file: `done` counts the objects that it answered for."""
 
-    def __init__(
-        self,
-        repo: Repository,
-        ids: Sequence[str],
-        gaps: list[Gap],
-        max_bytes: int | None,
-        names: Mapping[str, bytes],
-    ) -> None:
+    def __init__(self, repo: Repository, ids: Sequence[str], limits: _Limits) -> None:
         self.done = 0
         self.complaint = "git cannot read it"
         self._repo = repo
         self._ids = ids
-        self._gaps = gaps
-        self._max_bytes = max_bytes
-        self._names = names
+        self._limits = limits
 
     def name(self, object_id: str) -> str:
         """Return what people call this object."""
-        return _name(object_id, self._names)
+        return _name(object_id, self._limits.names)
 
-    def read(self) -> Iterator[tuple[str, str, bytes]]:
+    def read(self) -> Iterator[tuple[str, str, Content]]:
         """Yield the objects up to the end or to git's."""
-        with self._repo.start("cat-file", "--batch", "--buffer", stdin=_id_lines(self._ids)) as git:
+        with self._repo.start(*_STREAMING, "cat-file", "--batch", "--buffer", stdin=_id_lines(self._ids)) as git:
             yield from self._answers(git)
             if self.done < len(self._ids):
                 git.wait()
                 self.complaint = git.complaint()
 
-    def _answers(self, git: Process) -> Iterator[tuple[str, str, bytes]]:
+    def _answers(self, git: Process) -> Iterator[tuple[str, str, Content]]:
         stream = git.stdout
-        limit = self._max_bytes
+        _, limit, large, _ = self._limits
         for object_id in self._ids:
             header = stream.readline().split()
             if len(header) == _FIELD_COUNT:
                 size = int(header[2])
                 if limit is not None and size > limit:
-                    if not self._skip(stream, object_id, size):
+                    if not _skip(stream, size + 1):
                         return
+                    self.done += 1
+                    self._limits.gaps.append(oversize(self.name(object_id), size))
+                elif large is not None and size > large and header[1] == b"blob":
+                    pieces = LargeObject(self._repo, object_id, size, stream, self._limits.gaps)
+                    yield object_id, "blob", pieces
+                    if not pieces.finish():
+                        return
+                    self.done += 1
                 else:
                     data = stream.read(size)
                     if len(data) < size or stream.read(1) != b"\n":
@@ -169,19 +198,48 @@ class _Reader:
                     yield object_id, header[1].decode("ascii"), data
             elif header:
                 self.done += 1
-                self._gaps.append(missing(self._repo, self.name(object_id)))
+                self._limits.gaps.append(missing(self._repo, self.name(object_id)))
             else:
                 return
 
-    def _skip(self, stream: BinaryIO, object_id: str, size: int) -> bool:
-        left = size + 1
-        while left and (chunk := stream.read(min(left, _CHUNK_BYTES))):
-            left -= len(chunk)
+
+class LargeObject:
+    """An object that is read from git's answer as it comes, and from a git of its own whenever it is read again."""
+
+    def __init__(self, repo: Repository, object_id: str, size: int, stream: BinaryIO, gaps: list[Gap]) -> None:
+        self.size: int | None = size
+        self._repo = repo
+        self._id = object_id
+        self._gaps = gaps
+        self._stream: BinaryIO | None = stream
+        self._left = size
+        self._begun = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        if not self._begun and self._stream is not None:
+            self._begun = True
+            while self._left and self._stream and (chunk := self._stream.read(min(self._left, _CHUNK_BYTES))):
+                self._left -= len(chunk)
+                yield chunk
+            return
+        left = self.size or 0
+        with self._repo.start(*_STREAMING, "cat-file", "blob", self._id) as git:
+            while chunk := git.stdout.read(_CHUNK_BYTES):
+                left -= len(chunk)
+                yield chunk
         if left:
-            return False
-        self.done += 1
-        self._gaps.append(oversize(self.name(object_id), size))
-        return True
+            self._gaps.append(Gap("corrupt", f"object {self._id}", "git could not read all of it"))
+
+    def finish(self) -> bool:
+        """Read what is left of the answer; False where git broke off before its end."""
+        stream, self._stream = self._stream, None
+        return stream is not None and _skip(stream, self._left) and stream.read(1) == b"\n"
+
+
+def _skip(stream: BinaryIO, left: int) -> bool:
+    while left and (chunk := stream.read(min(left, _CHUNK_BYTES))):
+        left -= len(chunk)
+    return not left
 
 
 def missing(repo: Repository, what: str, count: int = 1) -> Gap:

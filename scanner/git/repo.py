@@ -13,7 +13,7 @@ A scanner meets repositories that want to mislead it or run something through it
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from scanner.display import one_line
@@ -129,11 +129,16 @@ class Repository:
 
     def blob_id(self, data: bytes) -> str:
         """Return the id that git gives this content."""
+        return self.blob_id_of((data,), len(data))
+
+    def blob_id_of(self, pieces: Iterable[bytes], size: int) -> str:
+        """Return the id that git gives the content in these pieces."""
         import hashlib  # a change that is staged has its id already
 
         digest = (hashlib.sha1 if self.id_bytes == 20 else hashlib.sha256)(usedforsecurity=False)
-        digest.update(b"blob %d\0" % len(data))
-        digest.update(data)
+        digest.update(b"blob %d\0" % size)
+        for piece in pieces:
+            digest.update(piece)
         return digest.hexdigest()
 
     def shallow_commits(self) -> list[str]:
@@ -146,6 +151,21 @@ class Repository:
             return any(name.endswith(".promisor") for name in os.listdir(os.path.join(self.common_dir, "objects/pack")))
         except OSError:
             return False
+
+    def reflog_commits(self) -> list[str]:
+        """Return the commits that reflogs name, as far as they are here."""
+        if not self._may_have_reflogs():
+            return []
+        # Git calls it wrong usage where there is no reflog at all.
+        with self.start("rev-list", "--no-walk", "--ignore-missing", "--reflog") as git:
+            return git.stdout.read().decode("ascii").split()
+
+    def _may_have_reflogs(self) -> bool:
+        """Return whether there are reflogs, of any working tree, or tables of refs, which have them inside."""
+        if os.path.isdir(os.path.join(self.common_dir, "worktrees")):
+            return True
+        folders = {self.git_dir, self.common_dir}
+        return any(os.path.isdir(os.path.join(folder, name)) for folder in folders for name in ("logs", "reftable"))
 
     def object_folder(self) -> str | None:
         """Return the folder of the objects; None where variables of a hook name others."""

@@ -96,3 +96,6 @@ REPORTS: Final[Mapping[str, Callable[[], Report]]] = {
     "markdown": _markdown,
     "html": _html,
 }
+
+# Formats that say how GitHub recognises a line, which takes reading it once more.
+LINE_HASHES: Final = frozenset({"sarif"})

@@ -21,6 +21,7 @@ from uuid import UUID
 from scanner import __version__
 from scanner.display import decode_path, one_line, shorten
 from scanner.model import GAP_KINDS, Family, Finding, RuleInfo, ScanResult, Severity
+from scanner.reports.descriptors import HOME
 from scanner.reports.jsontext import to_json, write_array
 from scanner.reports.markup import markdown_text
 from scanner.reports.options import ReportOptions
@@ -28,7 +29,6 @@ from scanner.reports.places import details
 from scanner.reports.weigh import blocks, open_findings
 
 _SCHEMA_VERSION: Final = "15.0.7"
-_HOME: Final = "https://github.com/sealgate/sealgate"
 _NO_COMMIT: Final = "0000000"
 # The schema's limits.
 _MAX_NAME: Final = 255
@@ -45,7 +45,7 @@ _CWE: Final[Mapping[Family, int]] = {"secret": 798, "sops": 312, "broker": 732}
 def write(result: ScanResult, out: TextIO, options: ReportOptions) -> None:
     """Write the report: open findings as vulnerabilities, an incomplete run as a scan that failed, gaps as messages."""
     out.write(f'{{"version": {to_json(_SCHEMA_VERSION)},\n"scan": {{\n')
-    tool = to_json({"id": "sealgate", "name": "Sealgate", "url": _HOME, "version": __version__, "vendor": {"name": "Sealgate"}})
+    tool = to_json({"id": "sealgate", "name": "Sealgate", "url": HOME, "version": __version__, "vendor": {"name": "Sealgate"}})
     out.write(f'"analyzer": {tool},\n"scanner": {tool},\n"type": "secret_detection",\n')
     out.write(f'"start_time": "{_moment(options.finished - result.stats.seconds)}",\n')
     out.write(f'"end_time": "{_moment(options.finished)}",\n')

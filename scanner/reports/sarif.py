@@ -8,157 +8,123 @@ Decisions that a platform would notice:
 - Suppressed findings are left out unless asked for (`include_suppressed`). GitHub does not read
   `suppressions`: with them in the file, everything that was accepted here would be an open alert there,
   whereas a result that is gone closes its alert. The other reports list them all.
-- `partialFingerprints` has Sealgate's own fingerprint only. `primaryLocationLineHash` is left to GitHub's
-  upload action, which computes it from the checkout and warns of any value that differs from its own.
+- GitHub recognises an alert by its rule and `primaryLocationLineHash`. For a line at HEAD that is the value which its
+  upload action computes too (`scanner.linehash`). What is left in the history alone gets a value of ours, of secret and
+  path: it has no line in the checkout. Where the line is not known (uncommitted files) it is left to the action.
+- Such a finding of the history is shown on the first line of its file: what stands on its old line today is innocent,
+  or nothing at all. Message, related location and properties say where it really was.
+- Over GitHub's limits of number and size the file would be rejected whole. So the least weighty results are left out,
+  and a notification says how many.
 - Paths are relative and without `uriBaseId`, which GitHub resolves against the repository's root. The raw
   secret is never in this report, whatever was asked: it is made to be uploaded to where many may read it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
 from typing import Final, TextIO
 from urllib.parse import quote_from_bytes
 
 from scanner import __version__
-from scanner.display import log_safe, shorten
+from scanner.display import log_safe
 from scanner.errors import EXIT_CODES
-from scanner.model import CONFIDENCES, GAP_KINDS, Confidence, Finding, Gap, RuleInfo, ScanResult, Severity
+from scanner.model import GAP_KINDS, Finding, Gap, Location, ScanResult
+from scanner.reports.descriptors import HOME, identifier, rule_descriptor, sentence, used_rules
 from scanner.reports.jsontext import to_json, write_array
 from scanner.reports.options import ReportOptions
+from scanner.reports.places import is_file, is_gone, position
 from scanner.reports.records import counts_record, scanned_record
-from scanner.reports.weigh import blocks, weight
+from scanner.reports.weigh import blocks, weightiest
 
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 # GitHub, "SARIF support for code scanning", limits: over 25,000 results in a run the file is rejected whole.
 _MAX_RESULTS: Final = 25_000
-# The same page: shortDescription and fullDescription are cut at 1,024 characters, a rule's name at 255.
-_MAX_DESCRIPTION: Final = 1024
-_MAX_NAME: Final = 255
-
-# The same page, `security-severity`: over 9.0 critical, 7.0 to 8.9 high, 4.0 to 6.9 medium, 0.1 to 3.9 low.
-_SECURITY_SEVERITY: Final[Mapping[Severity, str]] = {
-    "critical": "9.5",
-    "high": "8.0",
-    "medium": "5.5",
-    "low": "2.0",
-}
-_PROBLEM_SEVERITY: Final[Mapping[Severity, str]] = {
-    "critical": "error",
-    "high": "error",
-    "medium": "warning",
-    "low": "recommendation",
-}
-_RULE_LEVEL: Final[Mapping[Severity, str]] = {
-    "critical": "error",
-    "high": "error",
-    "medium": "warning",
-    "low": "note",
-}
-_PRECISION: Final[Mapping[Confidence, str]] = {
-    "proven": "very-high",
-    "high": "high",
-    "medium": "medium",
-    "low": "low",
-}
-# CWE-798 Use of Hard-coded Credentials; CWE-312 Cleartext Storage of Sensitive Information; CWE-732 Incorrect
-# Permission Assignment for Critical Resource.
-_TAGS: Final = {
-    "secret": ["security", "secret", "external/cwe/cwe-798"],
-    "sops": ["security", "sops", "external/cwe/cwe-312"],
-    "broker": ["security", "broker", "external/cwe/cwe-732"],
-}
+# The same page: it keeps the 5,000 most severe of them; a file may have 10 MB after gzip, less what is not results.
+_SHOWN_RESULTS: Final = 5_000
+_MAX_GZIP_BYTES: Final = 9_500_000
+# So few cannot be too large, whatever is in them: a result is of some kilobytes.
+_SURELY_FIT: Final = 1_000
+# Of a thousand that GitHub takes for a result: enough to go looking.
+_RELATED: Final = 10
+# Where an alert is shown that has no line; a region of no characters would be an insertion point.
+_TOP: Final = Location(1, 1, 1, 2)
 
 # A notification of ours, besides the kinds of gap: results beyond the limit.
 _TRUNCATED: Final = "results-limit"
 
 
 def write(result: ScanResult, out: TextIO, options: ReportOptions) -> None:
-    """Write the log: one run, its results in the order of the scan."""
-    findings, left_out = _chosen(result, options)
-    rules = _rules(findings)
-    index = {rule.id: number for number, (rule, _) in enumerate(rules)}
+    """Write the log: one run, its results in the order of the scan, or the weightiest first if not all fit."""
+    findings = [f for f in result.findings if f.suppression is None or options.include_suppressed]
+    view = _View(result, findings)
+    total = len(findings)
+    findings = _fitting(findings, view)
+    rules = used_rules(findings)
+    view.index.clear()
+    view.index.update({rule.id: number for number, (rule, _) in enumerate(rules)})
+    limit = _limit_text(total, len(findings))
     out.write(f'{{"$schema": {to_json(_SCHEMA)},\n"version": "2.1.0",\n"runs": [{{\n')
-    out.write('"tool": {"driver": {"name": "Sealgate", ')
+    out.write(f'"tool": {{"driver": {{"name": "Sealgate", "informationUri": {to_json(HOME)}, ')
     out.write(f'"version": {to_json(__version__)}, "semanticVersion": {to_json(__version__)},\n"rules": ')
-    write_array(out, (_rule(rule, confidence) for rule, confidence in rules))
+    write_array(out, (rule_descriptor(rule, confidence) for rule, confidence in rules))
     out.write(',\n"notifications": ')
-    write_array(out, _notification_kinds(result, left_out))
+    write_array(out, _notification_kinds(result, limit))
     out.write("}},\n")
-    _write_invocation(result, left_out, out)
+    _write_invocation(result, limit, out)
     # The category of the analysis, and after the slash the run, which GitHub does not need.
     out.write(f'"automationDetails": {to_json({"id": options.category + "/"})},\n')
     out.write(f'"columnKind": "unicodeCodePoints",\n"properties": {to_json(_run_properties(result))},\n')
     out.write('"results": ')
-    write_array(out, (_result(finding, index, result) for finding in findings))
+    write_array(out, (_result(finding, view) for finding in findings))
     out.write("\n}]}\n")
 
 
-def _chosen(result: ScanResult, options: ReportOptions) -> tuple[Sequence[Finding], int]:
-    """Return the findings to report and the number of those beyond the limit, the least weighty."""
-    findings = [f for f in result.findings if f.suppression is None or options.include_suppressed]
-    if len(findings) <= _MAX_RESULTS:
-        return findings, 0
-    findings.sort(key=lambda finding: weight(finding, result), reverse=True)
-    return findings[:_MAX_RESULTS], len(findings) - _MAX_RESULTS
+class _View:
+    """What a result is written from besides its finding: the verdicts, the rules' numbers, the secret's other places."""
+
+    def __init__(self, result: ScanResult, findings: Iterable[Finding]) -> None:
+        self.result = result
+        self.index: dict[str, int] = {}
+        self._places: dict[str, list[Finding]] = {}
+        for number, finding in enumerate(findings):
+            self.index.setdefault(finding.rule.id, number)
+            self._places.setdefault(finding.fingerprint, []).append(finding)
+
+    def others(self, finding: Finding) -> list[Finding]:
+        """Return where else this secret stands, a few places of it, each found before any that was not looked at."""
+        places = self._places[finding.fingerprint][: _RELATED + 1]
+        return [place for place in places if place is not finding][:_RELATED]
 
 
-def _rules(findings: Iterable[Finding]) -> list[tuple[RuleInfo, Confidence]]:
-    """Return the rules that have results, by id, each with the best confidence it reached.
-
-    Not all of the run's rules: hundreds that found nothing would be uploaded with every report.
-    """
-    rules: dict[str, RuleInfo] = {}
-    best: dict[str, int] = {}
-    for finding in findings:
-        rules.setdefault(finding.rule.id, finding.rule)
-        rank = CONFIDENCES.index(finding.confidence)
-        best[finding.rule.id] = max(rank, best.get(finding.rule.id, 0))
-    return [(rules[rule_id], CONFIDENCES[best[rule_id]]) for rule_id in sorted(rules)]
-
-
-def _rule(rule: RuleInfo, confidence: Confidence) -> dict[str, object]:
-    links = [reference for reference in rule.references if reference.startswith(("https://", "http://"))]
-    descriptor: dict[str, object] = {
-        "id": rule.id,
-        **_name(rule.id, rule.name),
-        "shortDescription": {"text": shorten(_sentence(rule.name), _MAX_DESCRIPTION)},
-        "fullDescription": {"text": shorten(_sentence(rule.help or rule.name), _MAX_DESCRIPTION)},
-        "help": _help(rule, links),
-        "defaultConfiguration": {"level": _RULE_LEVEL[rule.severity]},
-        "properties": {
-            "precision": _PRECISION[confidence],
-            "problem.severity": _PROBLEM_SEVERITY[rule.severity],
-            "security-severity": _SECURITY_SEVERITY[rule.severity],
-            "tags": _TAGS[rule.family],
-        },
-    }
-    if links:
-        descriptor["helpUri"] = links[0]
-    return descriptor
+def _fitting(findings: list[Finding], view: _View) -> list[Finding]:
+    """Return the findings, without the least weighty where they are more than a reader takes, by number or by size."""
+    if len(findings) <= _SURELY_FIT:
+        return findings
+    ordered = weightiest(findings, view.result)[:_MAX_RESULTS]
+    # What they come to is known once they are compressed, so that is done, and thrown away.
+    gzip = zlib.compressobj()
+    size = 0
+    for number, finding in enumerate(ordered):
+        size += len(gzip.compress(to_json(_result(finding, view)).encode("ascii")))
+        if size > _MAX_GZIP_BYTES:
+            return ordered[:number]
+    return findings if len(ordered) == len(findings) else ordered
 
 
-def _name(descriptor_id: str, words: str) -> dict[str, str]:
-    """Return the name as one identifier (3.49.7), or none where it would be the id again."""
-    letters = "".join(c if c.isalnum() and c.isascii() else " " for c in words)
-    name = "".join(word[0].upper() + word[1:] for word in letters.split())[:_MAX_NAME]
-    return {"name": name} if name and name.lower() != descriptor_id.lower() else {}
+def _limit_text(total: int, written: int) -> str:
+    """Return what to say of results that a reader will not see, nothing if it takes them all."""
+    if written < total:
+        return f"{total - written} of the least severe results are not in this report; the jsonl report has them all."
+    if written > _SHOWN_RESULTS:
+        return f"GitHub keeps the {_SHOWN_RESULTS} most severe of these {written} results; the jsonl report has them all."
+    return ""
 
 
-def _help(rule: RuleInfo, links: Sequence[str]) -> dict[str, str]:
-    text = _sentence(rule.help or rule.name)
-    plain = "\n".join([text, *links])
-    markdown = "\n".join([f"**{rule.name}**\n", text, *(f"\n- <{link}>" for link in links)])
-    return {"text": plain, "markdown": markdown}
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _notification_kinds(result: ScanResult, left_out: int) -> Iterator[dict[str, object]]:
+def _notification_kinds(result: ScanResult, limit: str) -> Iterator[dict[str, object]]:
     for kind in sorted({gap.kind for gap in result.gaps}):
         yield _notification_kind(kind, f"Not scanned: {GAP_KINDS[kind][1]}.")
-    if left_out:
+    if limit:
         yield _notification_kind(_TRUNCATED, "More results than readers of SARIF take.")
 
 
@@ -167,30 +133,27 @@ def _notification_kind(kind: str, text: str) -> dict[str, object]:
     message = {"text": text}
     return {
         "id": kind,
-        **_name(kind, f"Not scanned {kind}"),
+        **identifier(kind, f"Not scanned {kind}"),
         "shortDescription": message,
         "fullDescription": message,
         "help": message,
     }
 
 
-def _write_invocation(result: ScanResult, left_out: int, out: TextIO) -> None:
+def _write_invocation(result: ScanResult, limit: str, out: TextIO) -> None:
     code = result.exit_code
     out.write('"invocations": [{')
     out.write(f'"executionSuccessful": {to_json(result.complete)}, "exitCode": {code}, ')
     out.write(f'"exitCodeDescription": {to_json(EXIT_CODES[code])},\n"toolExecutionNotifications": ')
-    write_array(out, _notifications(result, left_out))
+    write_array(out, _notifications(result, limit))
     out.write("}],\n")
 
 
-def _notifications(result: ScanResult, left_out: int) -> Iterator[dict[str, object]]:
+def _notifications(result: ScanResult, limit: str) -> Iterator[dict[str, object]]:
     for gap in result.gaps:
         yield _notification(gap.kind, "error" if blocks(gap, result) else "warning", _gap_text(gap))
-    if left_out:
-        text = (
-            f"{left_out} of the least severe results are not in this report; the jsonl report has them all."
-        )
-        yield _notification(_TRUNCATED, "warning", text)
+    if limit:
+        yield _notification(_TRUNCATED, "warning", limit)
 
 
 def _notification(kind: str, level: str, text: str) -> dict[str, object]:
@@ -211,19 +174,48 @@ def _run_properties(result: ScanResult) -> dict[str, object]:
     }
 
 
-def _result(finding: Finding, index: Mapping[str, int], result: ScanResult) -> dict[str, object]:
+def _result(finding: Finding, view: _View) -> dict[str, object]:
     record: dict[str, object] = {
         "ruleId": finding.rule.id,
-        "ruleIndex": index[finding.rule.id],
-        "level": _level(finding, result),
+        "ruleIndex": view.index[finding.rule.id],
+        "level": _level(finding, view.result),
         "message": {"text": _message(finding)},
-        "locations": [{"physicalLocation": _physical_location(finding)}],
-        "partialFingerprints": {"sealgate/v1": finding.fingerprint},
+        "locations": [{"physicalLocation": _physical_location(finding, _shown_at(finding))}],
+        "partialFingerprints": _fingerprints(finding),
         "properties": _properties(finding),
     }
+    if related := list(_related(finding, view)):
+        record["relatedLocations"] = related
     if finding.suppression is not None:
         record["suppressions"] = [_suppression(finding.suppression.kind, finding.suppression.reason)]
     return record
+
+
+def _shown_at(finding: Finding) -> Location:
+    """Return the lines to show an alert on: those of the finding, or the first of a file that has changed since."""
+    return _TOP if is_gone(finding) and is_file(finding) else finding.location
+
+
+def _fingerprints(finding: Finding) -> dict[str, str]:
+    found = {"sealgate/v1": finding.fingerprint}
+    if finding.line_hash:
+        found["primaryLocationLineHash"] = finding.line_hash
+    elif is_gone(finding):
+        own = hashlib.sha256(finding.fingerprint.encode() + b"\0" + finding.path).hexdigest()
+        found["primaryLocationLineHash"] = f"{own[:16]}:1"
+    return found
+
+
+def _related(finding: Finding, view: _View) -> Iterator[dict[str, object]]:
+    if is_gone(finding) and is_file(finding):
+        where = f"where it stood in commit {finding.provenance.commit}" if finding.provenance.commit else "where it stood"
+        yield _related_location(1, finding, where)
+    for number, other in enumerate(view.others(finding), 2):
+        yield _related_location(number, other, "the same secret" + (", in the history" if is_gone(other) else ""))
+
+
+def _related_location(number: int, finding: Finding, text: str) -> dict[str, object]:
+    return {"id": number, "physicalLocation": _physical_location(finding, finding.location), "message": {"text": text}}
 
 
 def _level(finding: Finding, result: ScanResult) -> str:
@@ -239,7 +231,9 @@ def _message(finding: Finding) -> str:
         parts.append(f" in commit {finding.provenance.commit}")
     if finding.provenance.at_head is False:
         parts.append(", no longer at HEAD but still in the history")
-    return _plain(f"{''.join(parts)}. {_sentence(finding.reason)}")
+    if is_gone(finding) and is_file(finding):
+        parts.append(f" ({position(finding)})")
+    return _plain(f"{''.join(parts)}. {sentence(finding.reason)}")
 
 
 def _plain(text: str) -> str:
@@ -248,8 +242,7 @@ def _plain(text: str) -> str:
     return text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
 
 
-def _physical_location(finding: Finding) -> dict[str, object]:
-    place = finding.location
+def _physical_location(finding: Finding, place: Location) -> dict[str, object]:
     return {
         "artifactLocation": {"uri": _uri(finding.path)},
         "region": {

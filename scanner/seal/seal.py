@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.display import decode_path
-from scanner.model import Blob, Finding, Gap, Place, Source, Version
+from scanner.model import MAX_HELD_BYTES, Blob, Finding, Gap, LargeBlob, Place, Source, Version
 from scanner.seal.rulebook import Rulebook
 from scanner.seal.sighting import Sighting, merge, sight
-from scanner.sops.screen import may_concern
+from scanner.sops.screen import CONFIGURATIONS, may_concern
 from scanner.triage import Mark
 
 if TYPE_CHECKING:
@@ -76,10 +76,28 @@ class Seal:
     def _in_scope(self, path: bytes) -> bool:
         return not self._scope or any(path == part or path.startswith(part + b"/") for part in self._scope)
 
+    def check_large(self, blob: LargeBlob, *, is_encrypted: bool) -> None:
+        """Check a large file if a rule is for it or SOPS encrypted it; these checks need all of it at once."""
+        place, size = blob.place, blob.pieces.size
+        if place is None or not self._concerns(place) or not (is_encrypted or self._governs(place.path)):
+            return
+        if size is not None and size <= MAX_HELD_BYTES:
+            self.check(Blob(b"".join(blob.pieces), blob.id, place))
+        else:
+            self.gaps.append(Gap("oversize", decode_path(place.path), "too large for the SOPS checks, which need all of it"))
+
+    def _concerns(self, place: Place) -> bool:
+        return not place.path.startswith(b".git/") and self._in_scope(place.path)
+
+    def _governs(self, path: bytes) -> bool:
+        """Whether a file at this path is a configuration, or is to be encrypted."""
+        is_configuration = path.rpartition(b"/")[2] in CONFIGURATIONS
+        return is_configuration or self._rulebook.rule(path) is not None or self._rulebook.makes_secret(path)
+
     def check(self, blob: Blob) -> None:
         """Check one file; what has no path of its own, or is shown in part only, is passed over."""
         place = blob.place
-        if place is None or blob.lines is not None or place.path.startswith(b".git/") or not self._in_scope(place.path):
+        if place is None or blob.lines is not None or not self._concerns(place):
             return
         path = place.path
         self._latest[path] = max(place.provenance.order, self._latest.get(path, place.provenance.order))

@@ -7,21 +7,26 @@ bytes, a tag of 16, data that is never empty. SOPS itself ignores what stands be
 
 import math
 import re
+from array import array
 from binascii import a2b_base64
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from scanner.model import Span
 
 _MARKER: Final = b"ENC[AES256_GCM,"
+_OPENING: Final = _MARKER + b"data:"
 # Possessive: 20 MB of a binary file took 0.9 GB for the ways back, and three seconds.
-_FORM: Final = (
-    # The last character before the padding has bits to spare, which no encoder sets.
-    r"ENC\[AES256_GCM,data:([A-Za-z0-9+/]++={0,2}),iv:([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=),"
+_DIGITS: Final = r"[A-Za-z0-9+/]"
+# The last character before the padding has bits to spare, which no encoder sets.
+_REST: Final = (
+    r",iv:([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=),"
     r"tag:([A-Za-z0-9+/]{21}[AQgw]==),"
     r"type:(str|int|float|bool|time|comment)\]"
 )
+_FORM: Final = f"{re.escape(_OPENING.decode())}({_DIGITS}++={{0,2}}){_REST}"
 # Its groups are data, iv, tag (base64) and type; the length of data is for the caller to check.
 match_form: Final = re.compile(_FORM).fullmatch
 # Chance that so many random bytes are all printable: (95/256)^12, below 1 in 100,000.
@@ -109,3 +114,87 @@ def ciphertext_spans(data: bytes) -> Iterator[Span]:
     if _MARKER in data:
         for found in re.compile(_FORM.encode()).finditer(data):
             yield Span(*found.span())
+
+
+# Of content in pieces: so far back anybody may still ask for spans, and asks about a place once so much behind it has
+# passed; ciphertext that is longer is kept to the end.
+_KEPT_BYTES: Final = 32 << 20
+_LONG_BYTES: Final = 1 << 20
+# What follows the data takes no more.
+_REST_BYTES: Final = 128
+# Digits that may begin another ciphertext; and one has to stay, so that there is seen to be one.
+_LETTERS: Final = len("ENC")
+# SOPS writes its metadata at the end of a file.
+_METADATA_BYTES: Final = 1 << 16
+
+
+class CiphertextWatch:
+    """The spans of `ciphertext_spans` for content that passes by in pieces, one ciphertext over many of them even."""
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._rest = b""
+        self._end = b""
+        # Where a ciphertext begins whose data has not ended yet.
+        self._open = -1
+        self._any = False
+        self._starts, self._ends = array("Q"), array("Q")
+        self._long: list[Span] = []
+        self._match_digits = re.compile(f"{_DIGITS}*+".encode()).match
+        self._match_rest = re.compile(f"{_DIGITS}++={{0,2}}{_REST}".encode()).match
+
+    def watch(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass the pieces on, each once it was looked at."""
+        for piece in pieces:
+            self._look(self._rest + piece)
+            self._end = (self._end + piece[-_METADATA_BYTES:])[-_METADATA_BYTES:]
+            old = bisect_left(self._ends, max(0, self._at - _KEPT_BYTES))
+            del self._starts[:old], self._ends[:old]
+            yield piece
+        self._look(self._rest, is_last=True)
+
+    def covers(self, span: Span) -> bool:
+        """Whether a span that passed by lately is within a ciphertext that has ended already."""
+        index = bisect_right(self._starts, span.start) - 1
+        return index >= 0 and span.end <= self._ends[index]
+
+    def covers_at_last(self, span: Span) -> bool:
+        """Whether a span is within a ciphertext that may have ended only after anybody asked."""
+        return any(long.start <= span.start and span.end <= long.end for long in self._long)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether content that has passed looks like a file that SOPS encrypted."""
+        return self._any and b"sops" in self._end
+
+    def _look(self, text: bytes, *, is_last: bool = False) -> None:
+        """Look at what follows; `_at` is where the text begins."""
+        position = 0
+        while True:
+            if self._open < 0:
+                head = text.find(_OPENING, position)
+                if head < 0:
+                    self._keep(text, max(position, len(text) - len(_OPENING)))
+                    return
+                self._open = self._at + head
+                position = head + len(_OPENING)
+            digits = self._match_digits(text, position)
+            end = digits.end() if digits else position
+            if found := self._match_rest(text, position):
+                self._add(Span(self._open, self._at + found.end()))
+            elif len(text) - end < _REST_BYTES and not is_last:
+                self._keep(text, max(position, end - _LETTERS))
+                return
+            self._open = -1
+            position = max(position, end - _LETTERS)
+
+    def _keep(self, text: bytes, position: int) -> None:
+        self._rest = text[position:]
+        self._at += position
+
+    def _add(self, span: Span) -> None:
+        self._any = True
+        self._starts.append(span.start)
+        self._ends.append(span.end)
+        if span.end - span.start > _LONG_BYTES:
+            self._long.append(span)

@@ -7,8 +7,8 @@ from typing import Final
 
 from scanner.git.objects import read_objects
 from scanner.git.repo import Repository
-from scanner.model import Beside, Gap
-from scanner.sources.files import read_file
+from scanner.model import MAX_HELD_BYTES, Beside, Gap
+from scanner.sources.disk import read_file
 
 _LINK: Final = b"120000"
 # As far as SOPS looks upwards.
@@ -27,7 +27,7 @@ def read_named(repo: Repository, ids: Mapping[bytes, str], max_blob: int, gaps: 
     for path, object_id in ids.items():
         paths.setdefault(object_id, []).append(path)
     names = {object_id: group[0] for object_id, group in paths.items()}
-    contents = read_objects(repo, list(paths), gaps, max_bytes=max_blob, names=names)
+    contents = read_objects(repo, list(paths), gaps, max_bytes=min(max_blob, MAX_HELD_BYTES), names=names)
     return {path: data for object_id, _, data in contents for path in paths[object_id]}
 
 
@@ -46,9 +46,7 @@ def beside_in_index(repo: Repository, names: Sequence[bytes], max_blob: int, gap
     return Beside(b"", read_named(repo, ids, max_blob, gaps) if ids else {})
 
 
-def beside_in_commit(
-    repo: Repository, commits: Sequence[str], names: Sequence[bytes], max_blob: int, gaps: list[Gap]
-) -> Beside:
+def beside_in_commit(repo: Repository, commits: Sequence[str], names: Sequence[bytes], max_blob: int, gaps: list[Gap]) -> Beside:
     """Return the files called so in these commits; where they differ, those of the last one."""
     ids: dict[bytes, str] = {}
     for commit in commits:
@@ -66,7 +64,7 @@ def beside_on_disk(target: str, names: Sequence[bytes], max_blob: int, gaps: lis
     folder = top if is_directory else os.path.dirname(top)
     found: dict[bytes, bytes] = {}
     for path in [*_above(folder, names), *(_below(folder, names) if is_directory else ())]:
-        data = read_file(path, os.path.relpath(path, folder), max_blob, gaps)
+        data = read_file(path, os.path.relpath(path, folder), min(max_blob, MAX_HELD_BYTES), gaps)
         if data is not None:
             found[path[1:]] = data
     return Beside((folder + b"/").lstrip(b"/"), found)

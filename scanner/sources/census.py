@@ -14,11 +14,10 @@ from scanner.errors import SourceError
 from scanner.git.packs import digest_ids, loose_ids, object_folders, pack_indexes
 from scanner.git.repo import Repository
 from scanner.model import Gap
-from scanner.sources.files import list_worktree, read_worktree_file
+from scanner.sources.files import blob_id, list_worktree, read_worktree_content
 
 _LISTING: Final = ("ls-files", "-z", "-s")
 _REFS: Final = ("for-each-ref", "--format=%(objectname) %(refname)")
-_REFLOGS: Final = ("rev-list", "--no-walk", "--ignore-missing", "--reflog")
 
 
 def take_census(repo: Repository, max_blob: int) -> str | None:
@@ -39,8 +38,7 @@ def _parts(repo: Repository, max_blob: int) -> Iterator[bytes]:
     yield "\n".join(sorted(repo.shallow_commits())).encode()
     yield from _objects(repo)
     yield repo.run(*_REFS)
-    with repo.start(*_REFLOGS) as git:
-        yield git.stdout.read()
+    yield " ".join(repo.reflog_commits()).encode()
     yield repo.run(*_LISTING) if os.path.exists(os.path.join(repo.git_dir, "index")) else b""
     if repo.worktree is not None:
         yield from _worktree(repo, max_blob)
@@ -63,10 +61,10 @@ def _worktree(repo: Repository, max_blob: int) -> Iterator[bytes]:
     gaps: list[Gap] = []
     top = os.fsencode(repo.worktree or repo.root)
     for file in list_worktree(repo, gaps):
-        data = read_worktree_file(repo, file.path, max_blob, gaps)
+        content = read_worktree_content(repo, file.path, max_blob, gaps)
         is_link = os.path.islink(os.path.join(top, file.path))
         yield file.path
-        yield f"{file.id} {is_link} {None if data is None else repo.blob_id(data)}".encode()
+        yield f"{file.id} {is_link} {None if content is None else blob_id(repo, content)}".encode()
     if any(gap.kind != "submodule" for gap in gaps):
         raise ValueError("files that cannot be read")
     yield "\n".join(gap.what for gap in gaps).encode()

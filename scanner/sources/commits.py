@@ -7,10 +7,23 @@ from typing import Final, NamedTuple
 from scanner.display import decode_path, one_line, plural
 from scanner.errors import ConfigError
 from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, Change, parse_change
-from scanner.git.objects import missing, read_objects
+from scanner.git.headers import Commit, parse_commit, provenance_of
+from scanner.git.objects import missing, read_contents, read_objects
 from scanner.git.repo import Repository, is_id
-from scanner.git.trace import Commit, parse_commit, provenance_of
-from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Screen, Version
+from scanner.model import (
+    MAX_HELD_BYTES,
+    Beside,
+    Blob,
+    Content,
+    Extent,
+    Gap,
+    LargeBlob,
+    Place,
+    Provenance,
+    Screen,
+    Version,
+    to_blob,
+)
 from scanner.sources.beside import beside_in_commit
 
 _DIFF_TREE: Final = ("diff-tree", "--stdin", "-r", "--root", "-c", "--combined-all-paths", *RAW_OPTIONS)
@@ -42,7 +55,7 @@ class RangeSource:
         self._removed: dict[tuple[bytes, str], str] = {}
         self._submodules: set[bytes] = set()
 
-    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield the message of each commit, then each new version of a file once for each path."""
         commits = self._ordered()
         self._order = {commit: order for order, commit in enumerate(commits)}
@@ -56,15 +69,15 @@ class RangeSource:
         self._collect([commit for commit in commits if commit in self._commits])
         yield from self._versions()
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield what the parents of the blob's commit have at its path."""
         if blob.place is None or blob.id is None:
             return
         entry = self._entries.get(blob.id, {}).get(blob.place.path)
         if entry is not None:
             # A version that cannot be read excuses no secret, so it is no gap either.
-            for _, _, data in read_objects(self._repo, entry.old_ids, [], max_bytes=self._max_blob):
-                yield data
+            for _, _, content in read_contents(self._repo, entry.old_ids, [], max_bytes=self._max_blob):
+                yield content
 
     def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         """Return nothing: every blob came with its place."""
@@ -85,7 +98,7 @@ class RangeSource:
             for old in entry.old_ids
         } | {place: self._commits[commit].parents for place, commit in self._removed.items() if place[0] in wanted}
         ids = list(dict.fromkeys(old for _, old in replaced))
-        for object_id, _, data in read_objects(self._repo, ids, [], max_bytes=self._max_blob):
+        for object_id, _, data in read_objects(self._repo, ids, [], max_bytes=min(self._max_blob, MAX_HELD_BYTES)):
             for (path, old), parents in replaced.items():
                 if old == object_id:
                     # Of a merge it is not known which of the parents had it.
@@ -191,15 +204,15 @@ class RangeSource:
             entry = _Entry(commit, change.old_ids, change.mode == LINK)
             self._entries.setdefault(change.id, {}).setdefault(change.path, entry)
 
-    def _versions(self) -> Iterator[Blob]:
+    def _versions(self) -> Iterator[Blob | LargeBlob]:
         entries = self._entries
         at_head = self._named_by_head()
         names = {object_id: next(iter(paths)) for object_id, paths in entries.items()}
-        contents = read_objects(self._repo, list(entries), self.gaps, max_bytes=self._max_blob, names=names)
-        for object_id, _, data in contents:
+        contents = read_contents(self._repo, list(entries), self.gaps, max_bytes=self._max_blob, names=names)
+        for object_id, _, content in contents:
             for path, entry in entries[object_id].items():
                 here = None if self._repo.head is None else (path, object_id) in at_head
-                yield Blob(data, object_id, Place(path, self._provenance(entry.commit, here), entry.link))
+                yield to_blob(content, object_id, Place(path, self._provenance(entry.commit, here), entry.link))
 
     def _named_by_head(self) -> set[tuple[bytes, str]]:
         """Return those of the new versions that HEAD still has."""

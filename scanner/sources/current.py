@@ -11,12 +11,25 @@ from typing import Final, NamedTuple
 from scanner.display import one_line
 from scanner.errors import ConfigError
 from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, parse_change
-from scanner.git.objects import read_objects
+from scanner.git.headers import Commit, parse_commit, provenance_of
+from scanner.git.objects import read_contents, read_objects
 from scanner.git.repo import Repository
-from scanner.git.trace import Commit, parse_commit, provenance_of
-from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Screen, Version
+from scanner.model import (
+    MAX_HELD_BYTES,
+    Beside,
+    Blob,
+    Content,
+    Extent,
+    Gap,
+    LargeBlob,
+    Place,
+    Provenance,
+    Screen,
+    Version,
+    to_blob,
+)
 from scanner.sources.beside import is_called, read_named
-from scanner.sources.files import list_worktree, read_worktree_file, submodule
+from scanner.sources.files import blob_id, list_worktree, read_worktree_content, read_worktree_file, submodule
 
 # A command line has its limits; of more paths the whole history is walked.
 _MAX_PATHSPECS: Final = 2000
@@ -60,7 +73,7 @@ class CurrentSource:
         self._past: dict[bytes, list[_Past]] = {}
         self._commits: dict[str, Commit] = {}
 
-    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield each file of the commit, then files on disk whose content differs from it."""
         entries = [entry for entry in self._listed() if entry.mode != SUBMODULE and self._is_wanted(entry.path)]
         here = Provenance("commit", self._commit, at_head=self._commit == self._repo.head)
@@ -68,11 +81,9 @@ class CurrentSource:
         for entry in entries:
             by_id.setdefault(entry.id, []).append(entry)
         names = {object_id: group[0].path for object_id, group in by_id.items()}
-        for object_id, _, data in read_objects(
-            self._repo, list(by_id), self.gaps, max_bytes=self._max_blob, names=names
-        ):
+        for object_id, _, content in read_contents(self._repo, list(by_id), self.gaps, max_bytes=self._max_blob, names=names):
             for entry in by_id[object_id]:
-                yield Blob(data, object_id, Place(entry.path, here, entry.mode == LINK))
+                yield to_blob(content, object_id, Place(entry.path, here, entry.mode == LINK))
         if self._repo.worktree is not None and not self._revision:
             yield from self._worktree({entry.path: entry.id for entry in self._listed()})
 
@@ -80,7 +91,7 @@ class CurrentSource:
         """Read no files but those at such paths."""
         self._wanted = wanted
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield nothing: a state replaces nothing."""
         return iter(())
 
@@ -120,7 +131,7 @@ class CurrentSource:
                 by_id.setdefault(version.id, []).append((version, len(versions) - age))
         self._read_commits(version.commit for versions in by_id.values() for version, _ in versions)
         # What cannot be read is named by whoever scans the history.
-        for object_id, _, data in read_objects(self._repo, list(by_id), [], max_bytes=self._max_blob):
+        for object_id, _, data in read_objects(self._repo, list(by_id), [], max_bytes=min(self._max_blob, MAX_HELD_BYTES)):
             for version, order in by_id[object_id]:
                 yield Version(version.path, data, self._provenance(version.commit, at_head=False, order=order))
 
@@ -147,13 +158,13 @@ class CurrentSource:
     def _is_wanted(self, path: bytes) -> bool:
         return self._wanted is None or self._wanted(path)
 
-    def _worktree(self, committed: Mapping[bytes, str]) -> Iterator[Blob]:
+    def _worktree(self, committed: Mapping[bytes, str]) -> Iterator[Blob | LargeBlob]:
         for file in list_worktree(self._repo, []):
             if self._is_wanted(file.path):
-                data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
-                if data is not None and committed.get(file.path) != self._repo.blob_id(data):
+                content = read_worktree_content(self._repo, file.path, self._max_blob, self.gaps)
+                if content is not None and committed.get(file.path) != blob_id(self._repo, content):
                     link = os.path.islink(os.path.join(os.fsencode(self._repo.root), file.path))
-                    yield Blob(data, None, Place(file.path, Provenance("worktree"), link))
+                    yield to_blob(content, None, Place(file.path, Provenance("worktree"), link))
 
     def _versions(self, paths: Collection[bytes]) -> dict[bytes, list[_Past]]:
         """Return the versions of each path, the newest first: one walk for all paths that are not known yet."""
@@ -234,4 +245,3 @@ class CurrentSource:
         if known is None:
             return Provenance("commit", commit, at_head=at_head, order=order)
         return provenance_of("commit", commit, known, at_head, order)
-

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from scanner.display import decode_path, human_size
 from scanner.errors import ConfigError
-from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Screen, Version
+from scanner.model import MAX_HELD_BYTES, Beside, Blob, Content, Extent, Gap, LargeBlob, Place, Provenance, Screen, Version
 
 _HUNK: Final = re.compile(rb"^(@@+)((?: -\d+(?:,\d+)?)+) \+(\d+)(?:,(\d+))? @@+")
 _OLD_COUNT: Final = re.compile(rb"-\d+(?:,(\d+))?")
@@ -82,7 +82,7 @@ class DiffSource:
         self.gaps: list[Gap] = []
         self.commits = 0
         self._stream = stream
-        self._max_blob = max_blob
+        self._max_blob = min(max_blob, MAX_HELD_BYTES)
         self._line: bytes = b""
         self._number = 0
         self._file = _File(git_style=False)
@@ -90,7 +90,7 @@ class DiffSource:
         self._seen_content = False
         self._old_sides: dict[tuple[bytes, int], bytes] = {}
 
-    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield a blob for each hunk that has a new side; `ConfigError` for a stream that is no diff."""
         self._next()
         while self._line:
@@ -103,9 +103,9 @@ class DiffSource:
         if self._seen_content and not self._seen_header:
             raise ConfigError("what was given to --diff is not a unified diff", "make it with git diff or diff -u")
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield the old side of the blob's hunk, if the hunk takes anything away."""
-        if blob.place is not None and blob.lines:
+        if isinstance(blob, Blob) and blob.place is not None and blob.lines:
             old = self._old_sides.get((blob.place.path, abs(blob.lines[0])))
             if old is not None:
                 yield old

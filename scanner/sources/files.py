@@ -1,28 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Content on disk: a directory, one file, a stream, or the working tree of a repository.
 
-Disk content is hostile too: nothing is followed out of the tree (a symbolic link's content is the text
-of its target, as git has it), and nothing but a regular file is ever opened, as a pipe would block.
+Nothing is followed out of the tree: a symbolic link's content is the text of its target, as git has it.
 """
 
 import os
-import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from scanner.display import decode_path, human_size
+from scanner.display import decode_path
 from scanner.errors import ConfigError
 from scanner.git.repo import Repository
-from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Screen, Version
-
-_OPEN_FLAGS: Final = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
-_CHUNK_BYTES: Final = 1 << 20
+from scanner.model import Beside, Blob, Content, Extent, Gap, LargeBlob, Place, Provenance, Screen, Version, to_blob
+from scanner.sources.disk import read_content, read_file, read_stream, unreadable
 
 
 class FileSource:
@@ -36,7 +26,7 @@ class FileSource:
         self._path = path
         self._max_blob = max_blob
 
-    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield every file, in the order of their paths; hidden ones too, but not what git itself keeps."""
         target = os.fsencode(self._path)
         if not os.path.lexists(target):
@@ -45,11 +35,11 @@ class FileSource:
             yield from self._directory(target)
             return
         # Whoever names a link means what it points to.
-        data = read_file(os.path.realpath(target), os.path.basename(target), self._max_blob, self.gaps)
-        if data is not None:
-            yield _blob(data, os.path.basename(target), "file")
+        content = read_content(os.path.realpath(target), os.path.basename(target), self._max_blob, self.gaps)
+        if content is not None:
+            yield _blob(content, os.path.basename(target), "file")
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield nothing: a file has no past."""
         return iter(())
 
@@ -67,7 +57,7 @@ class FileSource:
         """Yield nothing: a file has no past."""
         return iter(())
 
-    def _directory(self, top: bytes) -> Iterator[Blob]:
+    def _directory(self, top: bytes) -> Iterator[Blob | LargeBlob]:
         todo = [b""]
         while todo:
             prefix = todo.pop()
@@ -75,9 +65,9 @@ class FileSource:
             for entry in self._entries(os.path.join(top, prefix) if prefix else top, prefix):
                 name = prefix + entry.name
                 if not entry.is_dir(follow_symlinks=False):
-                    data = read_file(entry.path, name, self._max_blob, self.gaps)
-                    if data is not None:
-                        yield _blob(data, name, "file", link=entry.is_symlink())
+                    content = read_content(entry.path, name, self._max_blob, self.gaps)
+                    if content is not None:
+                        yield _blob(content, name, "file", link=entry.is_symlink())
                 elif entry.name == b".git":
                     self._own_repository(prefix)
                 else:
@@ -89,7 +79,7 @@ class FileSource:
             with os.scandir(directory) as entries:
                 return sorted(entries, key=_entry_name)
         except OSError as error:
-            self.gaps.append(_unreadable(prefix or b".", error))
+            self.gaps.append(unreadable(prefix or b".", error))
             return []
 
     def _own_repository(self, prefix: bytes) -> None:
@@ -109,16 +99,13 @@ class StreamSource:
         self._name = name
         self._max_blob = max_blob
 
-    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
-        """Yield the stream's content, unless it is over the limit."""
-        data = _read_limited(self._stream, self._max_blob)
-        if data is None:
-            reason = f"more than {human_size(self._max_blob)}, the size limit (--max-blob)"
-            self.gaps.append(Gap("oversize", decode_path(self._name), reason))
-        else:
-            yield _blob(data, self._name, "stdin")
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
+        """Yield the stream's content, as far as the limit allows."""
+        content = read_stream(self._stream, self._name, self._max_blob, self.gaps)
+        if content is not None:
+            yield _blob(content, self._name, "stdin")
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield nothing: a stream has no past."""
         return iter(())
 
@@ -146,17 +133,17 @@ class WorktreeSource:
         self._repo = repo
         self._max_blob = max_blob
 
-    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield every file that git tracks or would add."""
         if self._repo.worktree is None:
             raise ConfigError("a bare repository has no working tree", "scan it without --worktree")
         for file in list_worktree(self._repo, self.gaps):
-            data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
-            if data is not None:
+            content = read_worktree_content(self._repo, file.path, self._max_blob, self.gaps)
+            if content is not None:
                 link = os.path.islink(os.path.join(os.fsencode(self._repo.root), file.path))
-                yield _blob(data, file.path, "worktree", link=link)
+                yield _blob(content, file.path, "worktree", link=link)
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield nothing: the working tree is looked at as it is."""
         return iter(())
 
@@ -210,7 +197,26 @@ def list_worktree(repo: Repository, gaps: list[Gap]) -> list[WorktreeFile]:
 
 
 def read_worktree_file(repo: Repository, path: bytes, max_bytes: int, gaps: list[Gap]) -> bytes | None:
-    """Return a file's content as git would add it; None where it is deleted, or a gap.
+    """Return a file's content as git would add it; None where it is deleted, or a gap."""
+    full = _in_worktree(repo, path)
+    return read_file(full, path, max_bytes, gaps) if full else None
+
+
+def read_worktree_content(repo: Repository, path: bytes, max_bytes: int, gaps: list[Gap]) -> Content | None:
+    """Return a file's content as `read_worktree_file` does; of a large file in pieces."""
+    full = _in_worktree(repo, path)
+    return read_content(full, path, max_bytes, gaps) if full else None
+
+
+def blob_id(repo: Repository, content: Content) -> str:
+    """Return the id that git would give content that was read from a file."""
+    if isinstance(content, bytes):
+        return repo.blob_id(content)
+    return repo.blob_id_of(content, content.size or 0)
+
+
+def _in_worktree(repo: Repository, path: bytes) -> bytes | None:
+    """Return where a file stands; None where it is deleted.
 
     A path that leads through a symbolic link is deleted in git's eyes, and may be outside of the tree.
     """
@@ -221,7 +227,7 @@ def read_worktree_file(repo: Repository, path: bytes, max_bytes: int, gaps: list
             return None
         directory = os.path.dirname(directory)
     full = os.path.join(top, path)
-    return read_file(full, path, max_bytes, gaps) if os.path.lexists(full) else None
+    return full if os.path.lexists(full) else None
 
 
 def submodule(path: bytes) -> Gap:
@@ -229,69 +235,8 @@ def submodule(path: bytes) -> Gap:
     return Gap("submodule", decode_path(path), "a repository of its own, not entered")
 
 
-def read_file(path: bytes, name: bytes, max_bytes: int, gaps: list[Gap]) -> bytes | None:
-    """Return what git would store for this file or link; None, and a gap called `name`, where it cannot."""
-    try:
-        descriptor = os.open(path, _OPEN_FLAGS) if _is_regular(path) else -1
-        if descriptor < 0:
-            return _read_special(path, name, gaps)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError("it was replaced while it was read")
-            if status.st_size <= max_bytes:
-                data = _read_descriptor(descriptor, status.st_size, max_bytes)
-                if len(data) <= max_bytes:
-                    return data
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        gaps.append(_unreadable(name, error))
-        return None
-    reason = f"{human_size(max(status.st_size, max_bytes + 1))} is over the size limit (--max-blob)"
-    gaps.append(Gap("oversize", decode_path(name), reason))
-    return None
-
-
-def _is_regular(path: bytes) -> bool:
-    return stat.S_ISREG(os.lstat(path).st_mode)
-
-
-def _read_special(path: bytes, name: bytes, gaps: list[Gap]) -> bytes | None:
-    mode = os.lstat(path).st_mode
-    if stat.S_ISLNK(mode):
-        return os.readlink(path)
-    if not stat.S_ISDIR(mode):
-        gaps.append(Gap("special", decode_path(name), "not a regular file"))
-    return None
-
-
-def _read_descriptor(descriptor: int, expected: int, max_bytes: int) -> bytes:
-    """Return the content up to one byte more than the limit; a file may grow while it is read."""
-    data = os.read(descriptor, expected + 1)
-    if len(data) == expected:
-        return data
-    chunks = [data]
-    size = len(data)
-    while size <= max_bytes and (chunk := os.read(descriptor, _CHUNK_BYTES)):
-        chunks.append(chunk)
-        size += len(chunk)
-    return b"".join(chunks)
-
-
-def _read_limited(stream: BinaryIO, max_bytes: int) -> bytes | None:
-    data = stream.read(max_bytes + 1)
-    return None if len(data) > max_bytes else data
-
-
-def _unreadable(name: bytes, error: OSError) -> Gap:
-    vanished = isinstance(error, FileNotFoundError)
-    reason = "it vanished while it was scanned" if vanished else (error.strerror or str(error))
-    return Gap("unreadable", decode_path(name), reason)
-
-
-def _blob(data: bytes, path: bytes, kind: str, *, link: bool = False) -> Blob:
-    return Blob(data, None, Place(path, Provenance(kind), link))
+def _blob(content: Content, path: bytes, kind: str, *, link: bool = False) -> Blob | LargeBlob:
+    return to_blob(content, None, Place(path, Provenance(kind), link))
 
 
 def _entry_name(entry: os.DirEntry[bytes]) -> bytes:

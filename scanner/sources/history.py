@@ -6,12 +6,27 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Final
 
 from scanner.display import decode_path, plural
-from scanner.git.objects import list_named, list_objects, missing, oversize, read_objects
+from scanner.git.objects import list_named, list_objects, missing, oversize, read_contents, read_objects
 from scanner.git.packs import Packs, Part, open_packs
 from scanner.git.repo import Repository
 from scanner.git.trace import Graph
-from scanner.model import Beside, Blob, Extent, Gap, Known, Ledger, Place, Provenance, Screen, Version
-from scanner.sources.files import list_worktree, read_worktree_file, submodule
+from scanner.model import (
+    LARGE_BYTES,
+    Beside,
+    Blob,
+    Content,
+    Extent,
+    Gap,
+    Known,
+    LargeBlob,
+    Ledger,
+    Place,
+    Provenance,
+    Screen,
+    Version,
+    to_blob,
+)
+from scanner.sources.files import blob_id, list_worktree, read_worktree_content, submodule
 
 if TYPE_CHECKING:
     from scanner.git.kernel.pack import Copies
@@ -19,7 +34,7 @@ if TYPE_CHECKING:
 
 # Id, kind, content, and what is known of it.
 _Object = tuple[str, str, bytes, Known | None]
-_Take = Callable[[str, bytes], None]
+_Take = Callable[[list[tuple[bytes, bytes]]], None]
 
 # So many missing objects are named one by one; of more, a person wants the number.
 _MAX_NAMED: Final = 20
@@ -50,22 +65,24 @@ class HistorySource:
         # How many blobs in the packs are known, and their bytes.
         self._left_out = self._packs.keep(ledger) if self._packs is not None and ledger is not None else (0, 0)
         self._graph = Graph(repo.id_bytes)
-        self._known: set[bytes] = set()
+        self._facts = self._graph.facts
         self._absent: set[str] = set()
         # Of the packs' objects those that git was asked for, and of all those that it cannot read either.
         self._failed: set[str] = set()
         self._unreadable: set[str] = set()
+        self._large: list[str] = []
         self._ids: dict[str, list[str]] = {}
         self._parts: list[Part] = []
         self._part_count = 0
         # Blobs that the parts had to leave to git, whoever read these.
         self.left: list[str] = []
 
-    def blobs(self, screen: Screen | None = None) -> Iterator[Blob]:
+    def blobs(self, screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield everything, each object once; that nothing is missing is checked before the first blob."""
         yield from self.opening(screen)
         for object_id, _, data, known in self._look(self._ids, "blob", screen, None):
             yield Blob(data, object_id, None, None, known)
+        yield from self._large_blobs()
         if screen is not None:
             self._learn()
         if self._repo.worktree is not None:
@@ -92,7 +109,7 @@ class HistorySource:
         if screen is not None and self._ledger is not None:
             self._leave_out(screen, self._ledger)
         for object_id, kind, data, known in self._messages(self._ids, screen, found):
-            if kind == "commit" and object_id in self._graph.commits:
+            if kind == "commit" and self._graph.has_commit(object_id):
                 yield Blob(data, object_id, self._graph.commit_place(object_id), None, known)
             elif kind == "tag" and object_id in self._graph.tags:
                 yield Blob(data, object_id, self._graph.tag_place(object_id), None, known)
@@ -106,16 +123,17 @@ class HistorySource:
                 yield Blob(data, object_id, None, None, known)
         self.left += [name.hex() for name in failed]
 
-    def rest(self) -> Iterator[Blob]:
+    def rest(self) -> Iterator[Blob | LargeBlob]:
         """Yield the blobs that git reads, and the working tree; after all parts."""
         self._leave(self._ids, self.left)
         for object_id, _, data in self._read_rest(self._ids, "blob"):
             yield Blob(data, object_id, None)
+        yield from self._large_blobs()
         self._learn()
         if self._repo.worktree is not None:
             yield from self._worktree()
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield nothing: the whole history replaces nothing."""
         return iter(())
 
@@ -150,18 +168,23 @@ class HistorySource:
         packs = self._packs
         listed = list_objects(self._repo, self.gaps) if packs is None else list_named(self._repo, packs.others, self.gaps)
         if packs is not None:
-            self._known = packs.known
+            packs.number(self._facts)
+            for object_id in packs.others:
+                self._facts.add(bytes.fromhex(object_id))
         return self._sort(listed)
 
     def _sort(self, listed: Iterable[tuple[str, str, int]]) -> dict[str, list[str]]:
         ids: dict[str, list[str]] = {"commit": [], "tree": [], "blob": [], "tag": []}
         for object_id, kind, size in listed:
-            self._known.add(bytes.fromhex(object_id))
+            self._facts.add(bytes.fromhex(object_id))
             if size > self._max_blob and kind != "tree":
                 self.gaps.append(oversize(f"{kind} {object_id}", size))
                 if kind == "blob":
                     continue
-            ids[kind].append(object_id)
+            if size > LARGE_BYTES and kind == "blob":
+                self._large.append(object_id)
+            else:
+                ids[kind].append(object_id)
         return ids
 
     def _read(self, ids: Mapping[str, list[str]], *kinds: str) -> Iterator[tuple[str, str, bytes, "Copies | None"]]:
@@ -189,8 +212,7 @@ class HistorySource:
         def counted(reader: "Reader") -> bool:
             if take is None:
                 return screen.passed(reader.count, reader.size)
-            for name, data in reader.contents():
-                take(name.hex(), data)
+            take(reader.contents())
             screen.passed(reader.count, reader.size)
             return True  # without all of the commits there is no graph
 
@@ -202,10 +224,12 @@ class HistorySource:
 
     def _leave_out(self, screen: Screen, ledger: Ledger) -> None:
         """Tell the screen of the blobs that are known to be clean; those that are not in packs are left out now."""
-        sizes = {object_id: ledger.size(bytes.fromhex(object_id)) for object_id in self._ids["blob"]}
+        read = (*self._ids["blob"], *self._large)
+        sizes = {object_id: ledger.size(bytes.fromhex(object_id)) for object_id in read}
         known = [size for size in sizes.values() if size is not None]
         screen.passed(self._left_out[0] + len(known), self._left_out[1] + sum(known))
-        self._ids["blob"] = [object_id for object_id in self._ids["blob"] if sizes[object_id] is None]
+        for ids in (self._ids["blob"], self._large):
+            ids[:] = [object_id for object_id in ids if sizes[object_id] is None]
 
     def _learn(self) -> None:
         """Tell the ledger what was read in packs."""
@@ -234,21 +258,38 @@ class HistorySource:
         """Take in commits, tags and trees; return the packs' commits and tags that have something to look at."""
         graph = self._graph
         found = []
-        for kind, add in (("commit", graph.add_commit), ("tag", graph.add_tag)):
-            for item in self._look(ids, kind, screen, add):
+        for kind, take in (("commit", self._take_commits), ("tag", self._take_tags)):
+            for item in self._look(ids, kind, screen, take):
                 if item[3] is None:
-                    add(item[0], item[2])
+                    take([(bytes.fromhex(item[0]), item[2])])
                 else:
                     found.append(item)
-        for object_id, _, data, change in self._read(ids, "tree"):
-            if not graph.add_tree(object_id, data, change):
-                self.gaps.append(Gap("corrupt", f"tree {object_id}", "its entries are malformed"))
-        self.commits = len(graph.commits)
-        refs = self._refs() if self._known else {}
-        reflogs = self._reflogs() if graph.commits else []
+        self._read_trees(ids)
+        self._facts.settle()
+        self.commits = graph.commits
+        refs = self._refs() if len(self._facts.flags) else {}
+        reflogs = self._repo.reflog_commits() if graph.commits else []
         graph.arrange(refs, reflogs, self._repo.head)
         self._check_refs(refs)
         return found
+
+    def _take_commits(self, commits: list[tuple[bytes, bytes]]) -> None:
+        for name in self._graph.add_commits(commits):
+            self.gaps.append(Gap("corrupt", f"commit {name.hex()}", "its header is malformed"))
+
+    def _take_tags(self, tags: list[tuple[bytes, bytes]]) -> None:
+        for name, data in tags:
+            if not self._graph.add_tag(name.hex(), data):
+                self.gaps.append(Gap("corrupt", f"tag {name.hex()}", "its header is malformed"))
+
+    def _read_trees(self, ids: Mapping[str, list[str]]) -> None:
+        if self._packs is not None:
+            failed: list[str] = []
+            self._packs.read_trees(self._facts, failed)
+            self._leave(ids, failed)
+        for object_id, _, data in self._read_rest(ids, "tree"):
+            if not self._graph.add_tree(object_id, data):
+                self.gaps.append(Gap("corrupt", f"tree {object_id}", "its entries are malformed"))
 
     def _refs(self) -> dict[str, str]:
         """Return the ids that refs name, each with one of its refs."""
@@ -257,11 +298,6 @@ class HistorySource:
         if self._repo.head is not None:
             refs.setdefault(self._repo.head, "HEAD")
         return refs
-
-    def _reflogs(self) -> list[str]:
-        # Git calls it wrong usage where there is no reflog at all; only ranks depend on the answer.
-        with self._repo.start("rev-list", "--no-walk", "--ignore-missing", "--reflog") as git:
-            return git.stdout.read().decode("ascii").split()
 
     def _messages(
         self, ids: Mapping[str, list[str]], screen: Screen | None, found: Iterable[_Object]
@@ -277,17 +313,17 @@ class HistorySource:
 
     def _check_refs(self, refs: Mapping[str, str]) -> None:
         for object_id, ref in refs.items():
-            if bytes.fromhex(object_id) not in self._known:
+            if bytes.fromhex(object_id) not in self._facts:
                 self.gaps.append(missing(self._repo, f"{ref}, object {object_id}"))
 
     def _check(self) -> None:
         """Record what the objects that are there name, and is not there."""
         self._check_shallow()
         # Git knows these two without having them.
-        known = self._known | {bytes.fromhex(self._repo.empty_tree), bytes.fromhex(self._repo.blob_id(b""))}
+        given = {bytes.fromhex(self._repo.empty_tree), bytes.fromhex(self._repo.blob_id(b""))}
         shallow = frozenset(self._repo.shallow_commits())
-        absent = {id_: f"{id_}, named by {by}" for id_, by in self._graph.missing_commits(known, shallow).items()}
-        raw = self._graph.missing_ids(known)
+        absent = {id_: f"{id_}, named by {by}" for id_, by in self._graph.missing_commits(given, shallow).items()}
+        raw = self._graph.missing_ids(given)
         named = self._graph.paths(raw) if 0 < len(raw) <= _MAX_NAMED else {}
         for missing_id in raw:
             paths = named.get(missing_id)
@@ -307,19 +343,24 @@ class HistorySource:
         else:
             self.gaps.append(missing(self._repo, plural(len(absent), "object"), len(absent)))
 
-    def _worktree(self) -> Iterator[Blob]:
+    def _large_blobs(self) -> Iterator[Blob | LargeBlob]:
+        """Yield the blobs that are too large to be held; known once all others were asked for."""
+        for object_id, _, content in read_contents(self._repo, self._large, self.gaps):
+            yield to_blob(content, object_id, None)
+
+    def _worktree(self) -> Iterator[Blob | LargeBlob]:
         """Yield files whose content git does not have; all are read, as a flag or a stamp can deceive."""
         submodules: list[Gap] = []
         files = list_worktree(self._repo, submodules)
         self.gaps.extend(gap for gap in submodules if gap not in self.gaps)
         for file in files:
             self._check_index(file.path, file.id)
-            data = read_worktree_file(self._repo, file.path, self._max_blob, self.gaps)
-            if data is not None and bytes.fromhex(self._repo.blob_id(data)) not in self._known:
-                yield Blob(data, None, Place(file.path, Provenance("worktree")))
+            content = read_worktree_content(self._repo, file.path, self._max_blob, self.gaps)
+            if content is not None and bytes.fromhex(blob_id(self._repo, content)) not in self._facts:
+                yield to_blob(content, None, Place(file.path, Provenance("worktree")))
 
     def _check_index(self, path: bytes, object_id: str | None) -> None:
-        if object_id is None or object_id in self._absent or bytes.fromhex(object_id) in self._known:
+        if object_id is None or object_id in self._absent or bytes.fromhex(object_id) in self._facts:
             return
         if object_id != self._repo.blob_id(b""):
             self.gaps.append(missing(self._repo, f"{decode_path(path)} in the index"))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from scanner.display import decode_path
 from scanner.errors import ConfigError
 from scanner.git.repo import Repository
-from scanner.model import Beside, Blob, Gap, Place, Provenance, Screen
+from scanner.model import Beside, Blob, Content, Gap, LargeBlob, Place, Provenance, Screen, to_blob
 from scanner.sources.beside import beside_in_index
 from scanner.sources.staged import StagedSource
 
@@ -24,15 +24,13 @@ class CommitSource(StagedSource):
     changes where they are, so the file on disk is what it (and every other hook) means by a name.
     """
 
-    def __init__(
-        self, repo: Repository, max_blob: int, names: Sequence[bytes], merged: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, repo: Repository, max_blob: int, names: Sequence[bytes], merged: Sequence[str] | None = None) -> None:
         super().__init__(repo, max_blob, merged)
         self._names = frozenset(names)
         self._whole: frozenset[bytes] = frozenset()
         self._staged_ids: dict[bytes, str | None] = {}
 
-    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield what is staged, then the named files where they are more than that."""
         if not self._names <= self.paths():
             self._whole = self._names
@@ -43,7 +41,7 @@ class CommitSource(StagedSource):
         if self._whole:
             yield from self._files()
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield what a staged version replaces, but nothing for a file that is looked at whole."""
         if blob.place is None or blob.place.path in self._whole:
             return iter(())
@@ -53,20 +51,20 @@ class CommitSource(StagedSource):
         """Return the files called so in the index."""
         return beside_in_index(self._repo, names, self._max_blob, self.gaps)
 
-    def _files(self) -> Iterator[Blob]:
+    def _files(self) -> Iterator[Blob | LargeBlob]:
         """Yield the named files but for those that are on disk as they are staged."""
-        from scanner.sources.files import read_worktree_file
+        from scanner.sources.files import blob_id, read_worktree_content
 
         absent = []
         for path in sorted(self._whole):
             known = len(self.gaps)
-            data = read_worktree_file(self._repo, path, self._max_blob, self.gaps)
-            if data is None:
+            content = read_worktree_content(self._repo, path, self._max_blob, self.gaps)
+            if content is None:
                 if len(self.gaps) == known:
                     absent.append(path)
-            elif path not in self._staged_ids or self._staged_ids[path] != self._repo.blob_id(data):
+            elif path not in self._staged_ids or self._staged_ids[path] != blob_id(self._repo, content):
                 link = os.path.islink(os.path.join(os.fsencode(self._repo.root), path))
-                yield Blob(data, None, Place(path, Provenance("file"), link))
+                yield to_blob(content, None, Place(path, Provenance("file"), link))
         if absent:
             self._check_absent(absent)
 
@@ -80,8 +78,6 @@ class CommitSource(StagedSource):
             if tracked.get(name) == b"160000":
                 self.gaps.append(Gap("submodule", decode_path(name), "a repository of its own, not entered"))
             elif os.path.isdir(os.path.join(os.fsencode(self._repo.root), name)):
-                raise ConfigError(
-                    f"{decode_path(name)} is a directory", "name files, or use 'sealgate scan --worktree'"
-                )
+                raise ConfigError(f"{decode_path(name)} is a directory", "name files, or use 'sealgate scan --worktree'")
             elif name not in tracked and name not in self.paths():
                 self.gaps.append(Gap("unreadable", decode_path(name), "there is no such file in the working tree"))

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from scanner.display import decode_text, one_line
 from scanner.errors import ConfigError
-from scanner.git.objects import missing, read_objects
+from scanner.git.headers import parse_tag
+from scanner.git.objects import missing, read_contents, read_objects
 from scanner.git.repo import Repository
-from scanner.git.trace import parse_tag
-from scanner.model import Blob, Gap, Place, Provenance, Screen
+from scanner.model import Blob, Gap, LargeBlob, Place, Provenance, Screen, to_blob
 from scanner.sources.commits import RangeSource
 
 
@@ -35,11 +35,14 @@ class PushSource(RangeSource):
         self._remote = remote
         self._tips: list[str] = []
         self._others: list[Blob] = []
+        self._named: list[str] = []
 
-    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield messages and versions of files as of a range, then what the push names beside commits."""
         yield from super().blobs()
         yield from self._others
+        for object_id, _, content in read_contents(self._repo, self._named, self.gaps, max_bytes=self._max_blob):
+            yield to_blob(content, object_id, Place(b".git/blob/" + object_id.encode(), Provenance("unreachable")))
 
     def _ends(self) -> list[str]:
         return self._tips if self._ordered() else []
@@ -90,14 +93,9 @@ class PushSource(RangeSource):
         if found.kind == "commit":
             self._tips.append(found.id)
         elif found.kind == "blob":
-            self._add_blob(found.id)
+            self._named.append(found.id)
         elif found.kind == "tree":
             self.gaps.append(Gap("unreadable", f"tree {found.id}", "pushed without a commit; 'sealgate scan' reads it"))
-
-    def _add_blob(self, object_id: str) -> None:
-        place = Place(b".git/blob/" + object_id.encode(), Provenance("unreachable"))
-        for _, _, data in read_objects(self._repo, [object_id], self.gaps, max_bytes=self._max_blob):
-            self._others.append(Blob(data, object_id, place))
 
     def _beyond_head(self, tip: str) -> frozenset[str]:
         """Return the commits that any of the tips reaches and HEAD does not."""

@@ -11,9 +11,22 @@ from collections.abc import Set as AbstractSet
 from scanner.display import decode_path
 from scanner.errors import SourceError
 from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, Change, parse_change
-from scanner.git.objects import read_objects
+from scanner.git.objects import read_contents, read_objects
 from scanner.git.repo import Repository
-from scanner.model import Beside, Blob, Extent, Gap, Place, Provenance, Screen, Version
+from scanner.model import (
+    MAX_HELD_BYTES,
+    Beside,
+    Blob,
+    Content,
+    Extent,
+    Gap,
+    LargeBlob,
+    Place,
+    Provenance,
+    Screen,
+    Version,
+    to_blob,
+)
 from scanner.sources.beside import beside_in_index
 
 
@@ -36,7 +49,7 @@ class StagedSource:
         self._paths: set[bytes] = set()
         self._previous: dict[bytes, tuple[str, ...]] = {}
 
-    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob]:
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
         """Yield each staged entry whose content is in no parent of the commit to be at its path."""
         paths: dict[str, list[bytes]] = {}
         links: set[bytes] = set()
@@ -55,23 +68,23 @@ class StagedSource:
                 if change.mode == LINK:
                     links.add(change.path)
         names = {object_id: named[0] for object_id, named in paths.items()}
-        contents = read_objects(self._repo, list(paths), self.gaps, max_bytes=self._max_blob, names=names)
-        for object_id, _, data in contents:
+        contents = read_contents(self._repo, list(paths), self.gaps, max_bytes=self._max_blob, names=names)
+        for object_id, _, content in contents:
             for path in paths[object_id]:
-                yield Blob(data, object_id, Place(path, Provenance("index"), path in links))
+                yield to_blob(content, object_id, Place(path, Provenance("index"), path in links))
 
     def paths(self) -> AbstractSet[bytes]:
         """Return the paths of all staged changes, deletions too; in a merge, of changes against any parent."""
         self._staged()
         return self._paths
 
-    def previous(self, blob: Blob) -> Iterator[bytes]:
+    def previous(self, blob: Blob | LargeBlob) -> Iterator[Content]:
         """Yield what HEAD and each merged commit have at the blob's path, or had before its renaming."""
         if blob.place is not None:
             ids = self._previous.get(blob.place.path, ())
             # A version that cannot be read excuses no secret, so it is no gap either.
-            for _, _, data in read_objects(self._repo, ids, [], max_bytes=self._max_blob):
-                yield data
+            for _, _, content in read_contents(self._repo, ids, [], max_bytes=self._max_blob):
+                yield content
 
     def trace(self, ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         """Return nothing: every blob came with its place."""
@@ -88,7 +101,7 @@ class StagedSource:
             for old in self._previous.get(path, ()):
                 owners.setdefault(old, []).append(path)
         commit = None if self._merged else self._repo.head
-        for object_id, _, data in read_objects(self._repo, list(owners), [], max_bytes=self._max_blob):
+        for object_id, _, data in read_objects(self._repo, list(owners), [], max_bytes=min(self._max_blob, MAX_HELD_BYTES)):
             for path in owners[object_id]:
                 yield Version(path, data, Provenance("commit", commit, order=-1))
 
@@ -112,9 +125,7 @@ class StagedSource:
             return self._diff_index(commit, "--no-renames")
 
     def _diff_index(self, commit: str, *options: str) -> list[Change]:
-        output = self._repo.run(
-            "diff-index", "--cached", "--ita-invisible-in-index", *RAW_OPTIONS, *options, commit, "--"
-        )
+        output = self._repo.run("diff-index", "--cached", "--ita-invisible-in-index", *RAW_OPTIONS, *options, commit, "--")
         fields = iter(output.split(b"\0"))
         return [parse_change(field, fields) for field in fields if field]
 

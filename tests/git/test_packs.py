@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packmaker import back, entry, instructions, pack_of, result
 
+from scanner.git.facts import KNOWN, Facts
 from scanner.git.packs import LARGE, open_packs
 from scanner.git.repo import open_repository
 
@@ -171,7 +172,7 @@ def objects(repo, environ, max_bytes=LARGE):
 class Everything:
     """A screen for which there is something in all that is not empty."""
 
-    near, far, margins, heads, probe = 20, 40, (array("I"), array("I")), ((0, b""),), 0
+    near, far, margins, heads, probe, memo = 20, 40, (array("I"), array("I"), b""), ((0, b""),), 0, {}
 
     def search(self, text, anchors, forms):
         for end in range(1, len(text) + 1, 97):
@@ -204,7 +205,10 @@ def check(repo, environ, algorithm=hashlib.sha1):
         assert algorithm(b"%s %d\0" % (kind.encode(), len(content)) + content).hexdigest() == object_id
     listed = repo.git("cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split()
     assert set(found) | others == set(listed)
-    assert {name.hex() for name in packs.known} == set(listed)
+    facts = Facts(20)
+    packs.number(facts)
+    known = {facts.id(number).hex() for number in range(len(facts.flags)) if facts.flags[number] & KNOWN}
+    assert known | set(packs.others) == set(listed)
     return found, others
 
 

@@ -24,6 +24,7 @@ Make = Callable[..., "GitRepo"]
 _TEMPLATE = ROOT / "gitlab/scan.yml"
 _TOOL = "gitlab-ci-local@4.70.0"
 _ZERO = "0" * 40
+_FOR_GITLAB = ("sealgate.html", "gl-secret-detection-report.json", "gl-code-quality-report.json")
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +57,7 @@ class Project:
         self._program = program
         self.include()
         repo.write("gitlab/scan.yml", _TEMPLATE.read_text())
-        repo.write(".gitignore", ".gitlab-ci-local/\nsealgate.*\n")
+        repo.write(".gitignore", ".gitlab-ci-local/\nsealgate.*\ngl-*.json\n")
         self.first = repo.commit("begin", files={"old.py": f"key = '{KEY}'\n"})
         repo.git("remote", "add", "origin", "git@gitlab.example.org:group/project.git")
         repo.git("update-ref", "refs/remotes/origin/main", "HEAD")
@@ -72,7 +73,7 @@ class Project:
 
     def run(self, *arguments: str, **variables: str) -> Result:
         """Run the pipeline; reports of an earlier run are removed."""
-        for name in ("sealgate.sarif", "sealgate.jsonl"):
+        for name in ("sealgate.sarif", "sealgate.jsonl", *_FOR_GITLAB):
             (self.repo.path / name).unlink(missing_ok=True)
         words = [word for name, value in variables.items() for word in ("--variable", f"{name}={value}")]
         command = [self._tool, "--force-shell-executor", "--no-color", *words, *arguments]
@@ -86,6 +87,11 @@ class Project:
         assert "summary" in summary
         sarif = json.loads((self.repo.path / "sealgate.sarif").read_text())
         assert len(sarif["runs"][0]["results"]) == len(records)
+        security, quality = (json.loads((self.repo.path / name).read_text()) for name in _FOR_GITLAB[1:])
+        assert len(security["vulnerabilities"]) == len(records)
+        assert sorted(issue["location"]["path"] for issue in quality if issue["check_name"] != "sealgate-incomplete") == sorted(
+            record["path"] for record in records
+        )
         return [record["path"] for record in records]
 
 
@@ -160,7 +166,11 @@ def documents() -> list[Any]:
 def test_artifacts_are_kept_whatever_the_outcome() -> None:
     job = documents()[1]["$[[ inputs.job-name ]]"]
     assert job["artifacts"]["when"] == "always"
-    assert job["artifacts"]["paths"] == ["sealgate.sarif", "sealgate.jsonl"]
+    assert job["artifacts"]["paths"] == ["sealgate.sarif", "sealgate.jsonl", "sealgate.html"]
+    assert job["artifacts"]["reports"] == {
+        "secret_detection": "gl-secret-detection-report.json",
+        "codequality": "gl-code-quality-report.json",
+    }
     assert job["variables"]["GIT_DEPTH"] == "0"
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """SARIF: valid by the official schema, and as GitHub code scanning wants it."""
 
+import gzip
+import hashlib
 import io
 import json
 import re
@@ -10,9 +12,9 @@ from urllib.parse import unquote_to_bytes
 
 import jsonschema
 import pytest
-from sample_result import PAT, finding, make_result
+from sample_result import OLD, PAT, finding, make_result
 
-from scanner.model import ScanResult
+from scanner.model import Location, ScanResult
 from scanner.reports import sarif
 from scanner.reports.options import ReportOptions
 
@@ -81,6 +83,11 @@ def test_locations(nasty: ScanResult) -> None:
         uri = location["physicalLocation"]["artifactLocation"]["uri"]
         assert RELATIVE_REFERENCE.fullmatch(uri)
         assert unquote_to_bytes(uri) == (found.path or b"-")
+        if found.path.startswith(b"::error"):
+            # Gone from HEAD: on the first line, and where it was is related.
+            assert location["physicalLocation"]["region"]["endLine"] == 1
+            (location,) = [related for related in result["relatedLocations"] if related["id"] == 1]
+            assert location["physicalLocation"]["artifactLocation"]["uri"] == uri
         assert location["physicalLocation"]["region"] == {
             "startLine": found.location.start_line,
             "startColumn": found.location.start_column,
@@ -89,8 +96,50 @@ def test_locations(nasty: ScanResult) -> None:
         }
 
 
-def test_fingerprints_are_ours_only(nasty: ScanResult) -> None:
-    assert all(list(result["partialFingerprints"]) == ["sealgate/v1"] for result in run(nasty)["results"])
+def line_hash(result: dict[str, Any]) -> str | None:
+    value = result["partialFingerprints"].get("primaryLocationLineHash")
+    assert value is None or re.fullmatch(r"[0-9a-f]{1,16}:[1-9][0-9]*", value)
+    return value
+
+
+def test_what_githubs_action_can_compute_is_left_to_it(nasty: ScanResult) -> None:
+    results = run(nasty)["results"]
+    assert [bool(line_hash(result)) for result in results] == [False, False, True, False, True, False, True]
+    assert all(result["partialFingerprints"]["sealgate/v1"] for result in results)
+
+
+def test_a_known_line_hash_is_given() -> None:
+    found = finding(PAT, "pat", b"a", 1, line_hash="1f:2")
+    assert line_hash(run(make_result(findings=(found,)))["results"][0]) == "1f:2"
+
+
+def test_history_alone_has_a_value_of_secret_and_path() -> None:
+    gone = finding(PAT, "pat", b"a.py", 41, provenance=OLD, first=OLD)
+    others = (
+        gone._replace(location=Location(7, 1, 7, 9), excerpt="other"),
+        gone._replace(path=b"b.py"),
+        gone._replace(fingerprint="0" * 32),
+    )
+    results = run(make_result(findings=(gone, *others)))["results"]
+    first, moved, elsewhere, another = map(line_hash, results)
+    assert first == moved
+    assert len({first, elsewhere, another}) == 3
+    assert "(a.py:41:9)" in results[0]["message"]["text"]
+    assert "1" * 40 in results[0]["message"]["text"]
+    assert results[0]["properties"]["commit"] == "1" * 40
+    assert results[0]["relatedLocations"][0]["physicalLocation"]["region"]["startLine"] == 41
+
+
+def test_the_secrets_other_places_are_related() -> None:
+    places = tuple(finding(PAT, "pat", b"f%d" % n, 1) for n in range(30))
+    alone = finding(PAT, "pat", b"alone", 1, fingerprint="0" * 32)
+    results = run(make_result(findings=(*places, alone)))["results"]
+    assert all(len(result["relatedLocations"]) == 10 for result in results[:-1])
+    assert "relatedLocations" not in results[-1]
+    for number, result in enumerate(results[:-1]):
+        uris = [related["physicalLocation"]["artifactLocation"]["uri"] for related in result["relatedLocations"]]
+        assert f"f{number}" not in uris
+        assert len({related["id"] for related in result["relatedLocations"]}) == 10
 
 
 def test_messages_make_no_links(nasty: ScanResult) -> None:
@@ -134,6 +183,7 @@ def test_category(clean: ScanResult) -> None:
 
 
 def test_results_beyond_githubs_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif, "_SURELY_FIT", 0)
     monkeypatch.setattr(sarif, "_MAX_RESULTS", 2)
     weak = finding(PAT, "pat", b"weak", 1, confidence="low")
     strong = finding(PAT, "pat", b"strong", 1, confidence="proven")
@@ -143,6 +193,34 @@ def test_results_beyond_githubs_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     (note,) = only["invocations"][0]["toolExecutionNotifications"]
     assert note["descriptor"]["id"] == "results-limit"
     assert note["message"]["text"].startswith("1 of the least severe")
+
+
+def test_results_beyond_githubs_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif, "_MAX_GZIP_BYTES", 200_000)
+    # Random text, which does not get smaller.
+    many = tuple(
+        finding(PAT, "pat", hashlib.sha256(b"%d" % n).hexdigest().encode() * 3, 1, confidence="proven" if n % 2 else "low", fingerprint=f"{n:032x}")
+        for n in range(5_000)
+    )
+    out = io.StringIO()
+    sarif.write(make_result(findings=many, gaps=()), out, ReportOptions())
+    size = len(gzip.compress(out.getvalue().encode(), 6))
+    # The compressor holds some back, and what is not results comes on top.
+    assert 180_000 < size < 260_000
+    only = json.loads(out.getvalue())["runs"][0]
+    (note,) = only["invocations"][0]["toolExecutionNotifications"]
+    assert note["message"]["text"].startswith(f"{5_000 - len(only['results'])} of the least severe")
+    # The weighty half came first.
+    assert all(result["properties"]["confidence"] == "proven" for result in only["results"][: min(2_500, len(only["results"]))])
+
+
+def test_more_than_github_shows_is_said() -> None:
+    many = tuple(finding(PAT, "pat", b"f%d" % n, 1, fingerprint=f"{n:032x}") for n in range(5_001))
+    out = io.StringIO()
+    sarif.write(make_result(findings=many, gaps=()), out, ReportOptions())
+    only = json.loads(out.getvalue())["runs"][0]
+    assert len(only["results"]) == 5_001
+    assert "keeps the 5000 most severe" in only["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
 
 
 def test_results_are_streamed() -> None:

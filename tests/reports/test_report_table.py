@@ -36,6 +36,16 @@ def test_golden(name: str, nasty: ScanResult) -> None:
     assert written == golden.read_bytes()
 
 
+def test_every_format_is_documented() -> None:
+    text = (GOLDEN.parents[1] / "docs" / "reports.md").read_text()
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    named = [name for heading in headings for name in heading.split("`")[1::2]]
+    assert sorted(named) == FORMATS
+    # And in the table on top, in the same words.
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| [`")]
+    assert sorted(name for row in rows for name in row.partition("]")[0].split("`")[1::2]) == FORMATS
+
+
 def test_no_golden_file_without_its_report() -> None:
     assert sorted(path.suffix[1:] for path in GOLDEN.glob("report.*")) == FORMATS
 

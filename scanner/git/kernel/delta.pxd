@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from scanner.git.kernel.pack cimport Copy
 
@@ -32,17 +32,22 @@ cdef struct Marks:
 cdef struct Change:
     const Copy *copies
     size_t count
+    const char *base
     size_t base_size
     size_t size
 
 
-# How many bytes before a candidate's end and behind it decide about it, by rule.
+# How many bytes before a candidate's end and behind it decide about it, by rule; `alone`: only those of its line, and
+# the ends of lines at both sides.
 cdef struct Margins:
     const uint32_t *left
     const uint32_t *right
+    const uint8_t *alone
     size_t rules
 
 
+cdef void surround(const char *text, size_t size, const Mark *mark, const Margins *margins, size_t *begin,
+                   size_t *stop) noexcept
 cdef int push(Marks *marks, size_t end, uint32_t rule, PyObject *note) except -1
 cdef size_t open_windows(const Change *change, const char *text, size_t near, size_t far, Window *windows) noexcept
 cdef int carry(const Change *change, const Marks *before, const Window *windows, size_t window_count,

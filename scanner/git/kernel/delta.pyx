@@ -89,17 +89,15 @@ cdef int carry(const Change *change, const Marks *before, const Window *windows,
                const Margins *margins, Marks *out) except -1:
     """Add those candidates of the base's that stand in copied parts, in the order of their new places.
 
-    What is known of one holds where all that decides about it is copied with it.
+    What is known of one holds where all that decides about it is copied with it. In windows, whose candidates were
+    looked for, only those count of which something is known.
     """
-    cdef size_t i, end, low, high, middle, stop, window = 0
+    cdef size_t i, end, low, high, middle, window = 0
     cdef const Copy *copy
     cdef const Mark *mark
-    cdef bint begins, ends, holds
+    cdef PyObject *note
     for i in range(change.count if before.count else 0):
         copy = &change.copies[i]
-        stop = copy.source + copy.size
-        begins = copy.at == 0 and copy.source == 0
-        ends = stop == change.base_size and copy.at + copy.size == change.size
         low, high = 0, before.count
         while low < high:
             middle = (low + high) >> 1
@@ -107,37 +105,76 @@ cdef int carry(const Change *change, const Marks *before, const Window *windows,
                 low = middle + 1
             else:
                 high = middle
-        while low < before.count and before.items[low].end <= stop:
+        while low < before.count and before.items[low].end <= copy.source + copy.size:
             mark = &before.items[low]
             low += 1
             end = mark.end - copy.source + copy.at
             while window < window_count and windows[window].final < end:
                 window += 1
-            if window < window_count and end >= windows[window].first:
-                continue
-            holds = mark.rule < margins.rules and (begins or mark.end - copy.source >= margins.left[mark.rule]) and (
-                ends or stop - mark.end >= margins.right[mark.rule])
-            push(out, end, mark.rule, mark.note if holds else NULL)
+            note = mark.note if mark.note is not NULL and _holds(change, copy, mark, margins) else NULL
+            if note is not NULL or window >= window_count or end < windows[window].first:
+                push(out, end, mark.rule, note)
     return 0
+
+
+cdef bint _holds(const Change *change, const Copy *copy, const Mark *mark, const Margins *margins) noexcept:
+    """Whether all that decides about a candidate is in the copied part."""
+    cdef size_t begin, stop
+    if mark.rule >= margins.rules:
+        return False
+    surround(change.base, change.base_size, mark, margins, &begin, &stop)
+    # Where the content begins or ends decides too.
+    return copy.source <= begin and stop <= copy.source + copy.size and (
+        begin > 0 or copy.at == 0) and (stop < change.base_size or copy.at + copy.size == change.size)
+
+
+cdef void surround(const char *text, size_t size, const Mark *mark, const Margins *margins, size_t *begin,
+                   size_t *stop) noexcept:
+    """Tell which part of a content decides about a candidate in it."""
+    cdef size_t end = mark.end, first = 0
+    cdef size_t right = margins.right[mark.rule]
+    cdef const char *found
+    if end > margins.left[mark.rule]:
+        first = end - margins.left[mark.rule]
+    if right > size - end:
+        right = size - end
+    stop[0] = end + right
+    begin[0] = first
+    if margins.alone[mark.rule]:
+        begin[0] = end
+        while begin[0] > first and (begin[0] == end or text[begin[0]] != 10):
+            begin[0] -= 1
+        found = <const char *>memchr(text + end, 10, right)
+        if found is not NULL:
+            stop[0] = <size_t>(found - text) + 1
 
 
 cdef int choose(const Marks *hits, size_t *next, const Window *windows, size_t window_count, const Marks *carried,
                 Marks *out) except -1:
     """Add what was found in these windows of a text, from hit number `next` on, and what was carried, in order."""
     cdef size_t window, end, taken = 0
+    cdef uint32_t rule
     cdef const Window *here
+    cdef PyObject *note
     for window in range(window_count):
         here = &windows[window]
+        while taken < carried.count and carried.items[taken].end < here.first:
+            push(out, carried.items[taken].end, carried.items[taken].rule, carried.items[taken].note)
+            taken += 1
         while next[0] < hits.count and hits.items[next[0]].end <= here.at + here.stop - here.start:
-            end = hits.items[next[0]].end
-            if end > here.at:
-                end = end - here.at + here.start
-                if here.first <= end <= here.final:
-                    while taken < carried.count and carried.items[taken].end < end:
-                        push(out, carried.items[taken].end, carried.items[taken].rule, carried.items[taken].note)
-                        taken += 1
-                    push(out, end, hits.items[next[0]].rule, NULL)
+            end, rule, note = hits.items[next[0]].end, hits.items[next[0]].rule, NULL
             next[0] += 1
+            if end <= here.at or not here.first <= end - here.at + here.start <= here.final:
+                continue
+            end = end - here.at + here.start
+            while taken < carried.count and (carried.items[taken].end < end or
+                                             carried.items[taken].end == end and carried.items[taken].rule < rule):
+                taken += 1
+            if taken < carried.count and carried.items[taken].end == end and carried.items[taken].rule == rule:
+                note = carried.items[taken].note
+            push(out, end, rule, note)
+        while taken < carried.count and carried.items[taken].end <= here.final:
+            taken += 1
     while taken < carried.count:
         push(out, carried.items[taken].end, carried.items[taken].rule, carried.items[taken].note)
         taken += 1

@@ -3,19 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 
-cdef extern from "zlib.h" nogil:
-    ctypedef struct z_stream:
-        uint8_t *next_in
-        unsigned int avail_in
-        uint8_t *next_out
-        unsigned int avail_out
-    int inflateInit(z_stream *stream)
-    int inflateReset(z_stream *stream)
-    int inflateEnd(z_stream *stream)
-    int inflate(z_stream *stream, int flush)
-    int Z_OK
-    int Z_FINISH
-    int Z_STREAM_END
+from scanner.git.kernel.inflate cimport Inflater
 
 
 # Kinds of objects as a pack numbers them; what an entry ends in is one of the first four, 0 where it is unknown.
@@ -68,8 +56,7 @@ cdef class Pack:
     cdef size_t _limit
     cdef Entry *_entries
     cdef int32_t *_numbers      # by number of the id in the index
-    cdef z_stream _stream
-    cdef bint _ready
+    cdef Inflater _inflater
     cdef uint8_t *_scratch
     cdef size_t _scratch_size
     cdef Copied _copied
@@ -84,3 +71,6 @@ cdef class Pack:
     cdef int _inflate(self, size_t number, uint8_t *out, size_t size) except -1
     cdef bytes content(self, size_t number, bytes base, Copied *copied)
     cdef bytes _apply(self, const uint8_t *data, size_t size, bytes base, Copied *copied)
+
+
+cdef uint64_t read_size(const uint8_t *data, size_t size, size_t *at) except? 0xffffffffffffffff

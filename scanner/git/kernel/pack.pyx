@@ -16,6 +16,8 @@ from libc.string cimport memcmp, memcpy
 
 import array
 
+from scanner.git.kernel.inflate cimport Inflater
+
 # A pack of more entries than this is git's to read; numbers of entries are 32 bits wide here.
 cdef size_t _MOST_ENTRIES = 1 << 30
 cdef int32_t _NO_BASE = -1
@@ -97,16 +99,12 @@ cdef class Pack:
             if i and self._entries[i].offset == self._entries[i - 1].offset:
                 raise ValueError("two objects at one place")
             self._numbers[self._entries[i].name] = <int32_t>i
-        if inflateInit(&self._stream) != Z_OK:
-            raise MemoryError
-        self._ready = True
+        self._inflater = Inflater()
         for i in range(count):
             self._read_header(&self._entries[i])
         self._tell_kinds()
 
     def __dealloc__(self):
-        if self._ready:
-            inflateEnd(&self._stream)
         free(self._entries)
         free(self._numbers)
         free(self._scratch)
@@ -400,22 +398,11 @@ cdef class Pack:
 
     cdef int _inflate(self, size_t number, uint8_t *out, size_t size) except -1:
         """Inflate an entry's data, of exactly this size."""
-        cdef Entry *entry = &self._entries[number]
+        cdef uint64_t start = self._entries[number].start
         cdef uint64_t stop = self._entries[number + 1].offset if number + 1 < self.count else self._end
-        cdef uint8_t nothing
-        cdef uint64_t room
-        if entry.start >= stop:
+        if start >= stop:
             raise ValueError("an entry without data")
-        room = stop - entry.start
-        if inflateReset(&self._stream) != Z_OK:
-            raise ValueError("zlib cannot start")
-        self._stream.next_in = <uint8_t *>self._data + entry.start
-        self._stream.avail_in = <unsigned int>(room if room < 0x7fffffff else 0x7fffffff)
-        self._stream.next_out = out if size else &nothing
-        self._stream.avail_out = <unsigned int>size
-        if inflate(&self._stream, Z_FINISH) != Z_STREAM_END or self._stream.avail_out:
-            raise ValueError("data that cannot be inflated")
-        return 0
+        return self._inflater.run(self._data + start, stop - start, out, size)
 
     def read(self, size_t number):
         """Return the content of an entry that is no delta."""
@@ -471,9 +458,9 @@ cdef class Pack:
         cdef Copy *last
         cdef uint8_t op, bit
         cdef uint8_t *out
-        if _varint(data, size, &at) != source_size:
+        if read_size(data, size, &at) != source_size:
             raise ValueError("a delta of another base")
-        result_size = _varint(data, size, &at)
+        result_size = read_size(data, size, &at)
         if result_size > self._limit:
             raise ValueError("a large object")
         result = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>result_size)
@@ -535,7 +522,7 @@ cdef int _make_room(Copied *copied, size_t copies) except -1:
     return 0
 
 
-cdef uint64_t _varint(const uint8_t *data, size_t size, size_t *at) except? 0xffffffffffffffff:
+cdef uint64_t read_size(const uint8_t *data, size_t size, size_t *at) except? 0xffffffffffffffff:
     """Read a size at the head of a delta: seven bits a byte, the lowest first."""
     cdef uint64_t value = 0
     cdef unsigned int shift = 0

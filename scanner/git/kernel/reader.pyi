@@ -24,9 +24,10 @@ class Reader:
         order: array[int],
         near: int,
         far: int,
-        margins: tuple[array[int], array[int]],
+        margins: tuple[array[int], array[int], bytes],
         heads: tuple[tuple[int, bytes], ...] = (),
         probe: int = 0,
+        memo: dict[Any, Any] | None = None,
         skip: bytes | bytearray | None = None,
         marks: memoryview[int] | array[int] | None = None,
     ) -> None: ...

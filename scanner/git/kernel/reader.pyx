@@ -7,6 +7,7 @@ stands the end of a line. Of the rest nothing is kept but how many they were.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.ref cimport Py_XDECREF, Py_XINCREF, PyObject
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc, qsort, realloc
@@ -14,12 +15,14 @@ from libc.string cimport memchr, memcmp, memcpy
 
 cimport cython
 
-from scanner.git.kernel.delta cimport Change, Margins, Mark, Marks, Window, carry, choose, open_windows, push
+from scanner.git.kernel.delta cimport Change, Margins, Mark, Marks, Window, carry, choose, open_windows, push, surround
 from scanner.git.kernel.pack cimport Copied, Entry, Pack
 
 # Contents in which nothing was found yet are held up to so many bytes, and text is gathered up to so many.
 cdef size_t _MOST_HELD = 4 << 20
 cdef size_t _MOST_TEXT = 256 << 10
+# Longer parts are not looked up.
+cdef size_t _MOST_REMEMBERED = 4096
 cdef object _NOTHING = ()
 
 
@@ -126,9 +129,10 @@ cdef class Reader:
 
     `fill` gives a text; `anchors` and `forms` want to be told what is found in it; then `settle` gives one object after
     the other, until there is none and the next text may be asked for. `near`, `far` and `margins` say what a candidate
-    hangs on (see `open_windows` and `carry`), `heads` which beginnings are worth a look: bytes at an offset, or a zero
-    byte among the first `probe` ones. Entries that `skip` flags are not looked at. Where there are `marks`, the size of
-    each other one that was read is noted there by its number, and one is added, to tell an empty object from none.
+    hangs on (see `open_windows` and `surround`), `heads` which beginnings are worth a look: bytes at an offset, or a zero
+    byte among the first `probe` ones. `memo` has what was found out about candidates by their rule, how far into the
+    part that decides they end, and that part. Entries that `skip` flags are not looked at. Where there are `marks`, the
+    size of each other one that was read is noted there by its number, and one is added, to tell an empty object from none.
 
     `count` and `size` tell how much was read that `settle` did not give, `failed` what could not be read.
     """
@@ -141,12 +145,14 @@ cdef class Reader:
     cdef const uint8_t[::1] _skip
     cdef uint32_t[::1] _marked
     cdef const uint32_t[::1] _left, _right
+    cdef const uint8_t[::1] _alone
     cdef Margins _margins
     cdef size_t _near, _far, _probe, _next, _settled, _held_bytes
     cdef tuple _head_texts
     cdef Head *_heads
     cdef size_t _head_count
     cdef list _path, _items
+    cdef dict _memo
     cdef Version _given
     cdef Copied _copied
     cdef Window *_windows
@@ -157,16 +163,16 @@ cdef class Reader:
     cdef Marks _carried, _marks, _runs
 
     def __cinit__(self, Pack pack not None, const int32_t[::1] order not None, size_t near, size_t far, margins,
-                  tuple heads=(), size_t probe=0, const uint8_t[::1] skip=None, uint32_t[::1] marks=None):
+                  tuple heads=(), size_t probe=0, dict memo=None, const uint8_t[::1] skip=None, uint32_t[::1] marks=None):
         cdef size_t i
         self._pack, self._order, self._skip, self._marked = pack, order, skip, marks
         cdef Head *head
         cdef bytes text
         self._near, self._far, self._probe = near, far, probe
-        self._left, self._right = margins
-        self._margins.rules = <size_t>min(self._left.shape[0], self._right.shape[0])
+        self._left, self._right, self._alone = margins
+        self._margins.rules = <size_t>min(self._left.shape[0], self._right.shape[0], self._alone.shape[0])
         if self._margins.rules:
-            self._margins.left, self._margins.right = &self._left[0], &self._right[0]
+            self._margins.left, self._margins.right, self._margins.alone = &self._left[0], &self._right[0], &self._alone[0]
         if skip is not None and <size_t>skip.shape[0] != pack.count:
             raise ValueError("flags of another pack")
         if marks is not None and <size_t>marks.shape[0] != pack.count:
@@ -183,7 +189,7 @@ cdef class Reader:
             if order[i] < 0 or <size_t>order[i] >= pack.count:
                 raise ValueError("a walk through another pack")
         self.anchors, self.forms = Hits(), Hits()
-        self.failed = []
+        self.failed, self._memo = [], memo
         self._path, self._items = [], []
 
     def __dealloc__(self):
@@ -302,10 +308,10 @@ cdef class Reader:
             version.windows = open_windows(&change, text, self._near, self._far, window)
             for i in range(version.windows):
                 total += window[i].stop - window[i].start
-        if version.base is None or not version.base.looked_at or total > size - size // 4:
-            # What could be carried will be found again.
-            version.base = None
-            version.copies, version.windows = 0, 1
+        else:
+            version.base, version.copies = None, 0
+        if version.base is None or total > size - size // 4:
+            version.windows = 1
             window.start, window.stop, window.first, window.final = 0, size, 0, size
             total = size
         self._copied.count = version.copy + version.copies
@@ -323,6 +329,7 @@ cdef class Reader:
     cdef Change _change(self, Version version):
         cdef Change change
         change.copies, change.count = self._copied.items + version.copy, version.copies
+        change.base = PyBytes_AS_STRING(version.base.data)
         change.base_size = <size_t>PyBytes_GET_SIZE(version.base.data)
         change.size = <size_t>PyBytes_GET_SIZE(version.data)
         return change
@@ -362,6 +369,7 @@ cdef class Reader:
             version = <Version>self._items[self._settled]
             self._settled += 1
             self._sum_up(version)
+            self._remember(version.data)
             parent = self._pack._entries[version.number].parent
             if parent:
                 version.keep(&self._marks, &self._runs)
@@ -388,6 +396,20 @@ cdef class Reader:
         if version.copies:
             carry(&change, &version.base.runs, windows, version.windows, &self._margins, &self._carried)
         choose(&self.forms.marks, &self._next_form, windows, version.windows, &self._carried, &self._runs)
+        return 0
+
+    cdef int _remember(self, bytes data) except -1:
+        """Take over what was found out about the same bytes elsewhere."""
+        cdef const char *text = PyBytes_AS_STRING(data)
+        cdef size_t i, begin, stop
+        cdef Mark *mark
+        for i in range(self._marks.count if self._memo is not None else 0):
+            mark = &self._marks.items[i]
+            if mark.note is NULL and mark.rule < self._margins.rules:
+                surround(text, <size_t>PyBytes_GET_SIZE(data), mark, &self._margins, &begin, &stop)
+                if stop - begin <= _MOST_REMEMBERED:
+                    # Not lent to anybody: a version that is kept takes its own.
+                    mark.note = PyDict_GetItemWithError(self._memo, (mark.rule, mark.end - begin, data[begin:stop]))
         return 0
 
     cdef bint _has_news(self) noexcept:
