@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, TextIO, cast
 from scanner.config import BASELINE_NAME, ReadFile, Settings, load_settings
 from scanner.detect.rules import PackFile, builtin_directory, read_packs
 from scanner.errors import ConfigError, ReportError
-from scanner.gate import Outcome, Progress, ScanOptions, conclude, look
+from scanner.gate import Outcome, ScanOptions, conclude, look
 from scanner.model import ScanResult, Source
+from scanner.reading import Progress
 from scanner.reports import LINE_HASHES, REPORTS
 from scanner.reports.options import ReportOptions
 from scanner.triage import BaselineEntry, Triage

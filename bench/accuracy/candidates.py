@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bench.accuracy.labels import Labels, Place
 from scanner.detect.context import read_context
 from scanner.detect.engine import Detector, Match
-from scanner.detect.features import content_features, place_features
+from scanner.detect.features import content_features, place_features, standing
 from scanner.detect.placed import at_path
 from scanner.detect.prefilter import compile_ruleset
 from scanner.detect.rules import builtin_directory, load_rules, read_packs
@@ -71,5 +71,5 @@ def _candidate(match: Match, path: str, labels: Labels, values: Iterable[tuple[i
     context = read_context(match.value.line.reveal(), *match.value.line_span)
     kind = kind_of(os.fsencode(path))
     denied = bool(denial(context) or denial_here(context, kind))
-    told = (*content_features(context), *place_features(context, kind, folders_of(os.fsencode(path))))
+    told = (*content_features(context), *place_features(standing(context), kind, folders_of(os.fsencode(path))))
     return Candidate(path, where.start_line, label, own, frozenset(told), denied)

@@ -48,14 +48,19 @@ def content_features(context: Context) -> Iterator[str]:
     yield f"{family} {_length(inner(context.value))}"
 
 
-def place_features(context: Context, kind: str, folders: tuple[str, ...]) -> Iterator[str]:
-    """Yield the names of what holds for a value in a file of this kind, in these folders."""
-    enclosed = _enclosed(context)
+def standing(context: Context) -> tuple[str, str, str]:
+    """Return what the kind of a file says something about: what encloses a value, its shape, what joins it to its name."""
+    return _enclosed(context), shape_of(context.value), f"{context.link or 'none'} {'spaced' if context.spaced else 'tight'}"
+
+
+def place_features(stands: tuple[str, ...], kind: str, folders: tuple[str, ...]) -> Iterator[str]:
+    """Yield the names of what holds for a value that stands so in a file of this kind, in these folders."""
+    enclosed, shape, link = stands
     yield f"{kind} {enclosed}"
-    yield f"{kind} {shape_of(context.value)}"
+    yield f"{kind} {shape}"
     yield from (f"in {folder}" for folder in folders)
     if enclosed == "bare":
-        yield f"{kind} {context.link or 'none'} {'spaced' if context.spaced else 'tight'}"
+        yield f"{kind} {link}"
 
 
 def _enclosed(context: Context) -> str:

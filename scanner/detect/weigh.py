@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from scanner.detect.context import Context, read_context
-from scanner.detect.features import content_features, is_comment, open_quote, place_features
+from scanner.detect.features import content_features, is_comment, open_quote, place_features, standing
 from scanner.detect.likeness import surprise, words_of
 from scanner.detect.names import family_of, meaning
 from scanner.detect.syntax import KINDS, folders_of, kind_of
@@ -37,11 +37,16 @@ def weigh_anywhere(line: bytes, start: int, end: int) -> Weighed:
     if reason:
         return Weighed(None, reason)
     told = list(content_features(context))
-    sum_of_all = sum(WEIGHTS.get(name, 0.0) for name in told) + _FOLDERS
-    best = sum_of_all + max(sum(WEIGHTS.get(name, 0.0) for name in place_features(context, kind, ())) for kind in KINDS)
-    if best < LOW:
+    best = sum(WEIGHTS.get(name, 0.0) for name in told) + _FOLDERS + _best_place(*standing(context))
+    if best < MEDIUM:
         return Weighed(None, _told(told, best))
     return Weighed("medium", "its name and its form fit")
+
+
+@functools.lru_cache(maxsize=1024)
+def _best_place(*stands: str) -> float:
+    """Return what the kind of file adds that is best for a value that stands so."""
+    return max(sum(WEIGHTS.get(name, 0.0) for name in place_features(stands, kind, ())) for kind in KINDS)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -51,7 +56,7 @@ def weigh_at(line: bytes, start: int, end: int, kind: str, folders: tuple[str, .
     reason = denial(context) or denial_here(context, kind)
     if reason:
         return Weighed(None, reason)
-    told = [*content_features(context), *place_features(context, kind, folders)]
+    told = [*content_features(context), *place_features(standing(context), kind, folders)]
     total = sum(WEIGHTS.get(name, 0.0) for name in told)
     level: Confidence | None = None
     for name, least in _LEVELS:
@@ -67,8 +72,8 @@ def weigh(line: bytes, start: int, end: int, path: bytes) -> Weighed:
 
 
 _LEVELS: Final[tuple[tuple[Confidence, float], ...]] = (("high", HIGH), ("medium", MEDIUM), ("low", LOW))
-# What folders can add at most.
-_FOLDERS: Final = sum(max(0.0, WEIGHTS.get(f"in {name}", 0.0)) for name in ("test", "example", "docs", "language", "vendor"))
+# What a folder can add.
+_FOLDERS: Final = max(WEIGHTS.get(f"in {name}", 0.0) for name in ("test", "example", "docs", "vendor"))
 
 
 def _told(features: Iterable[str], total: float) -> str:
