@@ -74,21 +74,24 @@ def _compile(root: str, folder: str) -> list[str]:
     for depth in range(1, len(_PACKAGE) + 1):
         os.makedirs(os.path.join(folder, *_PACKAGE[:depth]))
         shutil.copy(os.path.join(root, *_PACKAGE[:depth], "__init__.py"), os.path.join(folder, *_PACKAGE[:depth]))
-    sources = [name for name in sorted(os.listdir(os.path.join(root, *_PACKAGE))) if name.endswith((".pyx", ".pxd"))]
+    names = sorted(os.listdir(os.path.join(root, *_PACKAGE)))
+    # A module with types beside it runs without a compiler too.
+    typed = [name for name in names if name.endswith(".py") and name.replace(".py", ".pxd") in names]
+    sources = [name for name in names if name.endswith((".pyx", ".pxd"))] + typed
     for name in sources:
         shutil.copy(os.path.join(root, *_PACKAGE, name), os.path.join(folder, *_PACKAGE))
     windows = sys.platform == "win32"
     fast = ["deflate"] if _has_libdeflate(folder) else []
     extensions = [
         Extension(
-            ".".join([*_PACKAGE, name.removesuffix(".pyx")]),
+            ".".join([*_PACKAGE, os.path.splitext(name)[0]]),
             [os.path.join(*_PACKAGE, name)],
             libraries=["zlib" if windows else "z", *fast],
             define_macros=[("SEALGATE_LIBDEFLATE", "1")] if fast else [],
             extra_compile_args=[] if windows else ["-O2", "-g0"],
         )
         for name in sources
-        if name.endswith(".pyx")
+        if not name.endswith(".pxd")
     ]
     before = os.getcwd()
     os.chdir(folder)

@@ -79,12 +79,13 @@ def find_target(path: str, mode: str, environ: Mapping[str, str]) -> Target:
 
 def read_file(target: Target) -> ReadFile:
     """Return how to read a settings file: from disk, or from HEAD in a repository without a working tree."""
+    if target.root is None:
+        return _read_at_head(target.repository) if target.repository else lambda _: None
+    root = target.root
 
     def read(name: str) -> bytes | None:
-        if target.root is None:
-            return _read_at_head(target.repository, name) if target.repository else None
         try:
-            with open(os.path.join(target.root, name), "rb") as stream:
+            with open(os.path.join(root, name), "rb") as stream:
                 data = stream.read(_CONFIG_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -97,11 +98,18 @@ def read_file(target: Target) -> ReadFile:
     return read
 
 
-def _read_at_head(repository: "Repository", name: str) -> bytes | None:
-    if repository.head is None:
-        return None
-    entry = repository.run("ls-tree", "-z", repository.head, "--", name)
-    return repository.run("cat-file", "blob", entry.split()[2].decode("ascii")) if entry else None
+def _read_at_head(repository: "Repository") -> ReadFile:
+    """Return how to read files at the top of HEAD, of which git is asked once which there are."""
+    ids: dict[str, str] | None = None
+
+    def read(name: str) -> bytes | None:
+        nonlocal ids
+        if ids is None:
+            listed = repository.run("ls-tree", "-z", repository.head).split(b"\0")[:-1] if repository.head else []
+            ids = {os.fsdecode(entry.partition(b"\t")[2]): entry.split()[2].decode("ascii") for entry in listed}
+        return repository.run("cat-file", "blob", ids[name]) if name in ids else None
+
+    return read
 
 
 def load_baseline(settings: Settings, read: ReadFile) -> tuple[BaselineEntry, ...]:

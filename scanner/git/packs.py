@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from scanner.git.facts import IS_TREE, Facts
 from scanner.git.repo import Repository
 from scanner.model import Known, Ledger, Screen
 
@@ -35,22 +36,30 @@ _Found = Generator[tuple[str, bytes, Known], None, bool]
 
 
 class Packs:
-    """The packs of a repository. `known` are the ids of all objects, `others` of those that git has to read."""
+    """The packs of a repository. `others` are the ids of those objects that git has to read."""
 
     def __init__(self, packs: "list[Pack]", loose: set[bytes]) -> None:
         self._packs = packs
         # For each pack: which blobs need not be read, and a place for the sizes of the others.
         self._kept: list[tuple[bytearray, memoryview[int]]] = []
-        odd: set[bytes] = set()
-        self.known = set(loose)
-        for pack in packs:
-            odd.update(pack.ids(_UNKNOWN))
-            for kind in _KINDS.values():
-                self.known.update(pack.ids(kind))
-        # What another pack has in order is not odd.
-        packed = {name for pack in packs for kind in _KINDS.values() for name in pack.ids(kind)} if odd or loose else set()
-        self.known |= odd
-        self.others = [name.hex() for name in sorted((loose | odd) - packed)]
+        odd = {name for pack in packs for name in pack.ids(_UNKNOWN)}
+        # What a pack has in order is not odd.
+        self.others = [name.hex() for name in sorted(loose | odd) if not any(_has(pack, name) for pack in packs)]
+
+    def number(self, facts: Facts) -> None:
+        """Number the objects that there are in the packs; none may have a number before."""
+        for pack in self._packs:
+            facts.add_pack(pack)
+
+    def read_trees(self, facts: Facts, failed: list[str]) -> None:
+        """Read all trees in the packs; those that have to be left to git are `failed`."""
+        from scanner.git.kernel.trees import read_trees
+
+        bad: list[bytes] = []
+        for pack in self._packs:
+            read_trees(pack, facts, bad)
+        # Of several copies one will do.
+        failed += [name.hex() for name in dict.fromkeys(bad) if not facts.flags[facts.number(name)] & IS_TREE]
 
     def ids(self, kind: str) -> list[str]:
         """Return the ids of all objects of this kind in the packs."""
@@ -162,6 +171,11 @@ class Part(NamedTuple):
                 return False
         failed += reader.failed
         return True
+
+
+def _has(pack: "Pack", name: bytes) -> bool:
+    number = pack.find(name)
+    return number >= 0 and pack.kind(number) != _UNKNOWN
 
 
 def _find(pack: "Pack", name: bytes, kind: int) -> int:

@@ -152,6 +152,21 @@ class Repository:
         except OSError:
             return False
 
+    def reflog_commits(self) -> list[str]:
+        """Return the commits that reflogs name, as far as they are here."""
+        if not self._may_have_reflogs():
+            return []
+        # Git calls it wrong usage where there is no reflog at all.
+        with self.start("rev-list", "--no-walk", "--ignore-missing", "--reflog") as git:
+            return git.stdout.read().decode("ascii").split()
+
+    def _may_have_reflogs(self) -> bool:
+        """Return whether there are reflogs, of any working tree, or tables of refs, which have them inside."""
+        if os.path.isdir(os.path.join(self.common_dir, "worktrees")):
+            return True
+        folders = {self.git_dir, self.common_dir}
+        return any(os.path.isdir(os.path.join(folder, name)) for folder in folders for name in ("logs", "reftable"))
+
     def object_folder(self) -> str | None:
         """Return the folder of the objects; None where variables of a hook name others."""
         if any(name in self._environ for name in ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")):

@@ -1,70 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """The graph of a repository: which commit first brought a blob to which path, and what is missing.
 
-Trees and commits are read once and kept small: an entry of a tree (`mode name NUL id`) stands in
-thousands of trees, so each distinct entry is stored once and a tree is an array of their numbers. The
-connectivity check is then one subtraction of sets, and a trace is a walk from the commits, oldest first,
-that enters every directory once.
+Trees and commits are read once and kept as numbers (`facts.py`). The connectivity check looks at each distinct entry of a
+tree once. A trace climbs from the wanted entries to all trees that lead there, then walks down those from the commits,
+oldest first, and enters every directory once (`kernel/ways.py`).
 """
 
-import heapq
-import re
-import time
 from array import array
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import count
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from scanner.display import decode_text
+from scanner.git.facts import IS_COMMIT, NONE, SUBMODULE_ENTRY, Facts, make_facts
+from scanner.git.headers import Tag, parse_commit, parse_person, parse_tag, person_line
+from scanner.git.kernel import ways
+from scanner.git.repo import is_id
 from scanner.model import Place, Provenance
 
-if TYPE_CHECKING:
-    from scanner.git.kernel.pack import Copies
-
-try:
-    from scanner.git.kernel.trees import first, select
-except ImportError:
-
-    def first(numbers: "array[int]", flags: bytearray) -> int:
-        """Return the first number that is flagged, or -1."""
-        return next((number for number in numbers if flags[number]), -1)
-
-    def select(numbers: "array[int]", flags: bytearray) -> list[int]:
-        """Return the numbers that are flagged, in their order."""
-        return [number for number in numbers if flags[number]]
-
-
-_TREE_MODE: Final = b"40000 "
-_SUBMODULE_MODE: Final = b"160000 "
-_PERSON = re.compile(rb"^(?:author|tagger) (.*?) ?(-?\d{1,19}) ([+-]\d{4})$", re.MULTILINE)
-_COMMITTED = re.compile(rb"^committer .* (\d{1,19}) [+-]\d{4}$", re.MULTILINE)
-_PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)
-# Trees can be built in which a few objects stand for billions of paths ("git bomb"). Their content is
-# scanned like any other; only the search for yet more paths to the same content ends here.
-_MAX_DIRECTORIES: Final = 20_000_000
+# Trees can be built in which a few objects stand for billions of paths ("git bomb"). Their content is scanned like any
+# other; only the search for yet more paths to the same content ends here.
+_MAX_STEPS: Final = 50_000_000
+_MAX_DIRECTORIES: Final = 4_000_000
 _MAX_PATH_BYTES: Final = 16_384
 
 # How a commit is reached: by a ref or HEAD, by a reflog alone, by nothing.
-_REF, _REFLOG, _NOTHING = range(3)
-
-
-class Commit(NamedTuple):
-    """What is needed of a commit; `author` is the raw `Name <address>`, `committed` seconds since 1970."""
-
-    tree: str
-    parents: tuple[str, ...]
-    author: bytes
-    date: str | None
-    committed: int
-
-
-class Tag(NamedTuple):
-    """What is needed of an annotated tag object."""
-
-    target: str
-    tagger: bytes
-    date: str | None
+_REF, _REFLOG, _NOTHING = range(1, 4)
 
 
 class Named(NamedTuple):
@@ -73,203 +33,141 @@ class Named(NamedTuple):
     path: bytes
     id: bytes
     rank: int
-
-
-def parse_commit(data: bytes) -> Commit:
-    """Return the parts of a raw commit object; what is malformed is left empty."""
-    header = data.partition(b"\n\n")[0]
-    tree = header[5 : header.find(b"\n")].decode("ascii", "replace") if header.startswith(b"tree ") else ""
-    parents = tuple(parent.decode("ascii") for parent in _PARENT.findall(header))
-    author, date = _person(header)
-    committed = _COMMITTED.search(header)
-    return Commit(tree, parents, author, date, int(committed[1]) if committed else 0)
-
-
-def parse_tag(data: bytes) -> Tag:
-    """Return the parts of a raw tag object; what is malformed is left empty."""
-    header = data.partition(b"\n\n")[0]
-    target = header[7 : header.find(b"\n")].decode("ascii", "replace") if header.startswith(b"object ") else ""
-    return Tag(target, *_person(header))
-
-
-def _person(header: bytes) -> tuple[bytes, str | None]:
-    found = _PERSON.search(header)
-    return (found[1], _iso_date(int(found[2]), found[3].decode("ascii"))) if found else (b"", None)
-
-
-def _iso_date(seconds: int, zone: str) -> str | None:
-    """Return an ISO 8601 date in the zone that git recorded; None for a date out of any calendar."""
-    offset = (int(zone[1:3]) * 60 + int(zone[3:5])) * (-60 if zone[0] == "-" else 60)
-    try:
-        local = time.gmtime(seconds + offset)
-    except (OverflowError, ValueError, OSError):
-        return None
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}{zone[:3]}:{zone[3:]}"
-
-
-class _Ways(NamedTuple):
-    """The wanted entries, the trees that lead to them with those of their entries that do, and names and ids of these."""
-
-    wanted: Collection[int]
-    trees: dict[bytes, list[int]]
-    entries: dict[int, tuple[bytes, bytes]]
-
-
-def _walk(ways: _Ways, roots: Iterable[tuple[int, bytes]]) -> Iterator[Named]:
-    """Yield the wanted entries where they stand, in the order of the roots (each with its rank), each directory once."""
-    wanted, trees, entries = ways
-    seen: set[tuple[bytes, bytes]] = set()
-    told: set[tuple[int, bytes]] = set()
-    for rank, root in roots:
-        todo = [(root, b"")]
-        while todo:
-            key = todo.pop()
-            if key[0] not in trees or key in seen or len(seen) > _MAX_DIRECTORIES:
-                continue
-            seen.add(key)
-            tree, prefix = key
-            for number in trees[tree]:
-                name, child = entries[number]
-                if number in wanted:
-                    # The next versions of the directory mostly have it too.
-                    if (number, prefix) not in told:
-                        told.add((number, prefix))
-                        yield Named(prefix + name, child, rank)
-                elif len(prefix) < _MAX_PATH_BYTES:
-                    todo.append((child, prefix + name + b"/"))
+    submodule: bool
 
 
 class Graph:
-    """All trees, commits and tags of a repository; add them, then `arrange`, then ask."""
+    """All trees, commits and tags of a repository; add them to `facts` and here, then `arrange`, then ask.
+
+    `order` are the commits' numbers by rank.
+    """
 
     def __init__(self, id_bytes: int) -> None:
-        self.commits: dict[str, Commit] = {}
+        self.facts: Facts = make_facts(id_bytes)
         self.tags: dict[str, Tag] = {}
-        self.order: list[str] = []
-        self._id_bytes = id_bytes
-        self._entry = re.compile(rb"[^\0]+\0.{%d}" % id_bytes, re.DOTALL)
-        self._numbers: defaultdict[bytes, int] = defaultdict(count().__next__)
-        self._trees: dict[bytes, array[int]] = {}
-        self._ranks: dict[str, int] = {}
-        self._reach: dict[str, int] = {}
+        self.order: list[int] = []
+        self._ranks = array("I")
+        self._reach = bytearray()
         self._head: str | None = None
-        self._at_head: frozenset[str] = frozenset()
+        self._at_head = bytearray()
         self._tag_refs: frozenset[str] = frozenset()
 
-    def add_tree(self, object_id: str, data: bytes, change: "Copies | None" = None) -> bool:
-        """Take in a raw tree; False where it is malformed. What is copied from another tree is not parsed again."""
-        if change is not None:
-            from scanner.git.kernel.trees import parse_tree  # whoever tells of changes has it
+    @property
+    def commits(self) -> int:
+        """How many commits there are."""
+        return len(self.facts.commits)
 
-            numbers = parse_tree(change, data, self._id_bytes, self._numbers)
-            if numbers is not None:
-                self._trees[bytes.fromhex(object_id)] = array("I", numbers)
-                return True
-        entries = self._entry.findall(data)
-        self._trees[bytes.fromhex(object_id)] = array("I", map(self._numbers.__getitem__, entries))
-        return len(b"".join(entries)) == len(data)
+    def add_tree(self, object_id: str, data: bytes) -> bool:
+        """Take in a raw tree; False where it is malformed."""
+        return self.facts.add_tree(bytes.fromhex(object_id), data)
 
-    def add_commit(self, object_id: str, data: bytes) -> None:
-        """Take in a raw commit."""
-        self.commits[object_id] = parse_commit(data)
+    def add_commits(self, commits: list[tuple[bytes, bytes]]) -> list[bytes]:
+        """Take in raw commits, pairs of id and content; return the ids of those that are malformed."""
+        malformed = []
+        for name, data in self.facts.take_commits(commits):
+            parsed = parse_commit(data)
+            digits = 2 * self.facts.id_bytes
+            root = bytes.fromhex(parsed.tree) if is_id(parsed.tree) and len(parsed.tree) == digits else None
+            parents = [bytes.fromhex(parent) for parent in parsed.parents if len(parent) == digits]
+            self.facts.keep_commit(name, root, parents, parsed.committed, person_line(data))
+            if root is None or len(parents) < len(parsed.parents):
+                malformed.append(name)
+        return malformed
 
-    def add_tag(self, object_id: str, data: bytes) -> None:
-        """Take in a raw tag object."""
-        self.tags[object_id] = parse_tag(data)
+    def add_tag(self, object_id: str, data: bytes) -> bool:
+        """Take in a raw tag object; False where it is malformed."""
+        tag = self.tags[object_id] = parse_tag(data)
+        return is_id(tag.target) and len(tag.target) == len(object_id)
+
+    def has_commit(self, object_id: str) -> bool:
+        """Return whether this commit was taken in."""
+        return self._commit(object_id) != NONE
 
     def arrange(self, refs: Iterable[str], reflogs: Iterable[str], head: str | None) -> None:
         """Rank the commits: ancestors first, what refs reach before the rest, then by committer's date."""
+        facts = self.facts
+        count = self.commits
         tagged = self._peel(refs)
         self._tag_refs = frozenset(tagged)
         self._head = head
-        heads = [head] if head else []
-        self._at_head = frozenset(self._ancestors(heads, frozenset()))
-        for reach, starts in ((_REF, [*heads, *tagged]), (_REFLOG, reflogs), (_NOTHING, self.commits)):
-            members = self._ancestors(starts, self._reach.keys())
-            self._reach.update(dict.fromkeys(members, reach))
-            self.order.extend(self._sorted(members))
-        self._ranks = {commit: rank for rank, commit in enumerate(self.order)}
+        links, bounds = ways.links(facts), facts.parent_bounds
+        heads = self._numbers([head] if head else [])
+        self._at_head = bytearray(count)
+        ways.spread(heads, bounds, links, self._at_head, 1)
+        ages = ways.by_age(facts)
+        self._reach = bytearray(count)
+        starts = ((_REF, [*heads, *self._numbers(tagged)]), (_REFLOG, self._numbers(reflogs)), (_NOTHING, range(count)))
+        for level, commits in starts:
+            members = ways.spread(commits, bounds, links, self._reach, level)
+            self.order += ways.arrange(members, bounds, links, self._reach, ages)
+        self._ranks = array("I", bytes(4 * count))
+        for rank, commit in enumerate(self.order):
+            self._ranks[commit] = rank
 
-    def missing_ids(self, known: Collection[bytes]) -> set[bytes]:
-        """Return the ids that tree entries name, but for submodules, and that are not among the known."""
-        size = self._id_bytes
-        named = {entry[-size:] for entry in self._numbers}
-        named.difference_update(known)
-        if named:
-            named = {
-                entry[-size:]
-                for entry in self._numbers
-                if entry[-size:] in named and not entry.startswith(_SUBMODULE_MODE)
-            }
-        return named
+    def missing_ids(self, given: Collection[bytes] = ()) -> set[bytes]:
+        """Return the ids that tree entries name, but for submodules, and that neither are there nor given."""
+        return {self.facts.id(number) for number in ways.unknown(self.facts)} - set(given)
 
-    def missing_commits(self, known: Collection[bytes], shallow: Collection[str]) -> dict[str, str]:
-        """Return what commits and tags name and is not known: its id, and who names it."""
+    def missing_commits(self, given: Collection[bytes], shallow: Collection[str]) -> dict[str, str]:
+        """Return what commits and tags name and is neither there nor given: its id, and who names it."""
+        facts = self.facts
+        cut = {facts.find(bytes.fromhex(object_id)) for object_id in shallow}
         missing = {}
-        for object_id, commit in self.commits.items():
-            parents = () if object_id in shallow else commit.parents
-            for named in (commit.tree, *parents):
-                if bytes.fromhex(named) not in known:
-                    missing[named] = f"commit {object_id}"
+        for commit, named in ways.dangling(facts):
+            number = facts.commits[commit]
+            if facts.id(named) not in given and (number not in cut or named == facts.roots[commit]):
+                missing[facts.id(named).hex()] = f"commit {facts.id(number).hex()}"
         for object_id, tag in self.tags.items():
-            if bytes.fromhex(tag.target) not in known:
+            if is_id(tag.target) and bytes.fromhex(tag.target) not in facts and bytes.fromhex(tag.target) not in given:
                 missing[tag.target] = f"tag {object_id}"
         return missing
 
     def paths(self, ids: Collection[bytes]) -> dict[bytes, list[Named]]:
         """Return where each of the ids first stood, by id, one for each path, oldest first."""
-        size = self._id_bytes
-        return self._paths(self._ways({number for entry, number in self._numbers.items() if entry[-size:] in ids}))
-
-    def _paths(self, ways: "_Ways") -> dict[bytes, list[Named]]:
-        found: dict[bytes, dict[bytes, Named]] = {}
-        for named in _walk(ways, self._roots()):
-            found.setdefault(named.id, {}).setdefault(named.path, named)
-        return {wanted: list(places.values()) for wanted, places in found.items()}
+        return self._paths(_Search(self.facts, ids, submodules=False), self._roots())
 
     def places(self, ids: Sequence[str]) -> tuple[dict[str, list[Place]], list[bytes]]:
         """Return the places of blobs, by id, one for each path, and the paths at which submodules ever stood.
 
         A blob that no tree names has no places. Both are told in one walk over all trees.
         """
-        wanted = {bytes.fromhex(object_id): object_id for object_id in ids}
-        size = self._id_bytes
-        submodules, numbers = set(), set()
-        for entry, number in self._numbers.items():
-            if entry.startswith(_SUBMODULE_MODE):
-                submodules.add(entry[-size:])
-                numbers.add(number)
-            elif entry[-size:] in wanted:
-                numbers.add(number)
-        ways = self._ways(numbers)
-        found = self._paths(ways)
-        modules = sorted({named.path for module in submodules for named in found.pop(module, ())})
-        at_head = self._named_by_head(ways)
+        search = _Search(self.facts, [bytes.fromhex(object_id) for object_id in ids], submodules=True)
+        found = self._paths(search, self._roots())
+        modules = {named.path for places in found.values() for named in places if named.submodule}
+        at_head = {(named.path, named.id) for named in search.walk(self._head_root())}
         places = {
             object_id: [
-                Place(named.path, self._provenance(named, at_head=(named.path, raw) in at_head))
-                for named in found.get(raw, ())
+                Place(named.path, self._provenance(named, at_head=(named.path, named.id) in at_head))
+                for named in found.get(bytes.fromhex(object_id), ())
+                if not named.submodule
             ]
-            for raw, object_id in wanted.items()
+            for object_id in ids
         }
-        return places, modules
+        return places, sorted(modules)
+
+    def _paths(self, search: "_Search", roots: Iterable[tuple[int, int]]) -> dict[bytes, list[Named]]:
+        found: dict[bytes, dict[tuple[bytes, bool], Named]] = {}
+        for named in search.walk(roots):
+            found.setdefault(named.id, {}).setdefault((named.path, named.submodule), named)
+        return {wanted: sorted(places.values(), key=_rank) for wanted, places in found.items()}
 
     def commit_place(self, object_id: str) -> Place:
         """Return the place of a commit's own text."""
-        kind = "unreachable" if self._reach.get(object_id) == _NOTHING else "commit"
-        at_head = None if self._head is None else object_id in self._at_head
+        commit = self._commit(object_id)
+        kind = "unreachable" if self._reach[commit] == _NOTHING else "commit"
+        at_head = None if self._head is None else self._at_head[commit] != 0
         return Place(
-            b".git/commit/" + object_id.encode(),
-            provenance_of(kind, object_id, self.commits[object_id], at_head, self._ranks.get(object_id, 0)),
+            b".git/commit/" + object_id.encode(), self._provenance_of(kind, commit, at_head, self._ranks[commit])
         )
 
     def tag_place(self, object_id: str) -> Place:
         """Return the place of a tag's own text; its commit is the one that it names, if it names one."""
         tag = self.tags[object_id]
-        target = self._tagged_commit(object_id)
+        target = next((named for named in self._peel([object_id]) if self._commit(named) != NONE), None)
+        commit = self._commit(target) if target is not None else NONE
         kind = "commit" if object_id in self._tag_refs else "unreachable"
-        at_head = None if self._head is None else target in self._at_head
-        rank = len(self.order) if target is None else self._ranks[target]
+        at_head = None if self._head is None else target is not None and self._at_head[commit] != 0
+        rank = len(self.order) if target is None else self._ranks[commit]
         author = decode_text(tag.tagger) or None
         return Place(b".git/tag/" + object_id.encode(), Provenance(kind, target, author, tag.date, at_head, rank))
 
@@ -283,97 +181,25 @@ class Graph:
                 current = self.tags[current].target if current in self.tags else start
         return list(found)
 
-    def _tagged_commit(self, object_id: str) -> str | None:
-        return next((named for named in self._peel([object_id]) if named in self.commits), None)
+    def _place(self, number: int) -> int:
+        """Return the number among the commits of an object, NONE where it is none of them."""
+        return self.facts.places[number] if self.facts.flags[number] & IS_COMMIT else NONE
 
-    def _ancestors(self, starts: Iterable[str], known: Collection[str]) -> set[str]:
-        """Return the starts and their ancestors as far as they are here and not known already."""
-        commits = self.commits
-        found = {start for start in starts if start in commits and start not in known}
-        todo = list(found)
-        while todo:
-            for parent in commits[todo.pop()].parents:
-                if parent in commits and parent not in found and parent not in known:
-                    found.add(parent)
-                    todo.append(parent)
-        return found
+    def _commit(self, object_id: str) -> int:
+        number = self.facts.find(bytes.fromhex(object_id)) if is_id(object_id) else -1
+        return NONE if number < 0 else self._place(number)
 
-    def _sorted(self, members: set[str]) -> Iterator[str]:
-        """Yield the commits, every one after all of its parents, the older committer's date first."""
-        commits = self.commits
-        children: dict[str, list[str]] = {}
-        waiting: dict[str, int] = {}
-        ready: list[tuple[int, str]] = []
-        for member in members:
-            parents = {parent for parent in commits[member].parents if parent in members}
-            waiting[member] = len(parents)
-            for parent in parents:
-                children.setdefault(parent, []).append(member)
-            if not parents:
-                ready.append((commits[member].committed, member))
-        heapq.heapify(ready)
-        while ready:
-            _, member = heapq.heappop(ready)
-            yield member
-            for child in children.get(member, ()):
-                waiting[child] -= 1
-                if not waiting[child]:
-                    heapq.heappush(ready, (commits[child].committed, child))
+    def _numbers(self, ids: Iterable[str]) -> list[int]:
+        """Return the numbers of those that are commits."""
+        return [number for number in map(self._commit, ids) if number != NONE]
 
-    def _ways(self, wanted: Collection[int]) -> "_Ways":
-        """Return the trees that lead to wanted entries. Most lead to none, and are not walked through."""
-        if not wanted:
-            return _Ways(frozenset(), {}, {})
-        size = self._id_bytes
-        leads, pending = bytearray(len(self._numbers)), bytearray(len(self._numbers))
-        entries: dict[int, tuple[bytes, bytes]] = {}
-        names: dict[bytes, list[int]] = {}
-        for entry, number in self._numbers.items():
-            if number in wanted:
-                leads[number] = 1
-            elif entry.startswith(_TREE_MODE) and entry[-size:] in self._trees:
-                pending[number] = 1
-                names.setdefault(entry[-size:], []).append(number)
-            else:
-                continue
-            entries[number] = (entry[entry.index(b" ") + 1 : -size - 1], entry[-size:])
-        trees: dict[bytes, list[int]] = {}
-        done = set()
-        for start in self._trees:
-            todo = [start] if start not in done else []
-            while todo:
-                # Directories first, one at a time, so that what they lead to is known when their parent's turn comes.
-                tree = todo[-1]
-                below = first(self._trees[tree], pending)
-                if below >= 0:
-                    pending[below] = 0
-                    if entries[below][1] not in done:
-                        todo.append(entries[below][1])
-                    continue
-                todo.pop()
-                done.add(tree)
-                ways = select(self._trees[tree], leads)
-                if ways:
-                    trees[tree] = ways
-                    for number in names.get(tree, ()):
-                        leads[number] = 1
-        return _Ways(wanted, trees, entries)
+    def _roots(self) -> list[tuple[int, int]]:
+        """Return commits' ranks with their trees, then the tops of what no commit reaches."""
+        tops = sorted(ways.tops(self.facts), key=lambda tree: self.facts.id(self.facts.trees[tree]))
+        return ways.trees_of(self.facts, self.order) + [(len(self.order), tree) for tree in tops]
 
-    def _roots(self) -> Iterator[tuple[int, bytes]]:
-        """Yield root trees with their commit's rank, then the tops of what no commit reaches."""
-        for rank, commit in enumerate(self.order):
-            yield rank, bytes.fromhex(self.commits[commit].tree)
-        size = self._id_bytes
-        below = {entry[-size:] for entry in self._numbers if entry.startswith(_TREE_MODE)}
-        below.update(bytes.fromhex(commit.tree) for commit in self.commits.values())
-        for tree in sorted(self._trees.keys() - below):
-            yield len(self.order), tree
-
-    def _named_by_head(self, ways: "_Ways") -> set[tuple[bytes, bytes]]:
-        if self._head not in self.commits:
-            return set()
-        root = bytes.fromhex(self.commits[self._head].tree)
-        return {(named.path, named.id) for named in _walk(ways, [(0, root)])}
+    def _head_root(self) -> list[tuple[int, int]]:
+        return ways.trees_of(self.facts, self._numbers([self._head] if self._head else []))
 
     def _provenance(self, named: Named, *, at_head: bool) -> Provenance:
         known = None if self._head is None else at_head
@@ -381,9 +207,42 @@ class Graph:
             return Provenance("unreachable", at_head=known, order=named.rank)
         commit = self.order[named.rank]
         kind = "unreachable" if self._reach[commit] == _NOTHING else "commit"
-        return provenance_of(kind, commit, self.commits[commit], known, named.rank)
+        return self._provenance_of(kind, commit, known, named.rank)
+
+    def _provenance_of(self, kind: str, commit: int, at_head: bool | None, order: int) -> Provenance:
+        author, date = parse_person(self.facts.line(commit))
+        object_id = self.facts.id(self.facts.commits[commit]).hex()
+        return Provenance(kind, object_id, decode_text(author) or None, date, at_head, order)
 
 
-def provenance_of(kind: str, object_id: str, commit: Commit, at_head: bool | None, order: int) -> Provenance:
-    """Return the provenance of what a commit brought."""
-    return Provenance(kind, object_id, decode_text(commit.author) or None, commit.date, at_head, order)
+class _Search:
+    """Entries that are wanted: those that name one of the ids as anything but a submodule, and maybe all submodules."""
+
+    def __init__(self, facts: Facts, ids: Iterable[bytes], *, submodules: bool) -> None:
+        self._facts = facts
+        objects = bytearray(len(facts.flags))
+        for name in ids:
+            number = facts.find(name)
+            if number >= 0:
+                objects[number] = 1
+        wanted = ways.wanted_entries(facts, objects, submodules)
+        self._ways = ways.climb(facts, wanted, _MAX_STEPS) if 1 in wanted else None
+
+    def walk(self, roots: Iterable[tuple[int, int]]) -> Iterator[Named]:
+        """Yield the wanted entries where they stand, in the order of the roots (rank and tree), each directory once."""
+        if self._ways is None:
+            return
+        facts = self._facts
+        found = ways.walk(facts, self._ways, roots, _MAX_DIRECTORIES, _MAX_PATH_BYTES)
+        # A directory comes after the one that it is in.
+        prefixes = [b""]
+        for parent, label in zip(found.parents[1:], found.labels[1:], strict=True):
+            prefixes.append(prefixes[parent] + facts.label(label).partition(b" ")[2] + b"/")
+        for directory, entry, rank in found.sightings:
+            name = facts.label(facts.labels[entry]).partition(b" ")[2]
+            submodule = facts.kinds[entry] == SUBMODULE_ENTRY
+            yield Named(prefixes[directory] + name, facts.id(facts.children[entry]), rank, submodule)
+
+
+def _rank(named: Named) -> tuple[int, bytes]:
+    return named.rank, named.path

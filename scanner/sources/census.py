@@ -18,7 +18,6 @@ from scanner.sources.files import blob_id, list_worktree, read_worktree_content
 
 _LISTING: Final = ("ls-files", "-z", "-s")
 _REFS: Final = ("for-each-ref", "--format=%(objectname) %(refname)")
-_REFLOGS: Final = ("rev-list", "--no-walk", "--ignore-missing", "--reflog")
 
 
 def take_census(repo: Repository, max_blob: int) -> str | None:
@@ -39,8 +38,7 @@ def _parts(repo: Repository, max_blob: int) -> Iterator[bytes]:
     yield "\n".join(sorted(repo.shallow_commits())).encode()
     yield from _objects(repo)
     yield repo.run(*_REFS)
-    with repo.start(*_REFLOGS) as git:
-        yield git.stdout.read()
+    yield " ".join(repo.reflog_commits()).encode()
     yield repo.run(*_LISTING) if os.path.exists(os.path.join(repo.git_dir, "index")) else b""
     if repo.worktree is not None:
         yield from _worktree(repo, max_blob)

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 from scanner.display import decode_path, one_line, plural
 from scanner.errors import ConfigError
 from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, Change, parse_change
+from scanner.git.headers import Commit, parse_commit, provenance_of
 from scanner.git.objects import missing, read_contents, read_objects
 from scanner.git.repo import Repository, is_id
-from scanner.git.trace import Commit, parse_commit, provenance_of
 from scanner.model import (
     MAX_HELD_BYTES,
     Beside,

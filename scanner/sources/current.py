@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 from scanner.display import one_line
 from scanner.errors import ConfigError
 from scanner.git.changes import FIND_RENAMES, LINK, RAW_OPTIONS, SUBMODULE, parse_change
+from scanner.git.headers import Commit, parse_commit, provenance_of
 from scanner.git.objects import read_contents, read_objects
 from scanner.git.repo import Repository
-from scanner.git.trace import Commit, parse_commit, provenance_of
 from scanner.model import (
     MAX_HELD_BYTES,
     Beside,

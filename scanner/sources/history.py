@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # Id, kind, content, and what is known of it.
 _Object = tuple[str, str, bytes, Known | None]
-_Take = Callable[[str, bytes], None]
+_Take = Callable[[list[tuple[bytes, bytes]]], None]
 
 # So many missing objects are named one by one; of more, a person wants the number.
 _MAX_NAMED: Final = 20
@@ -65,7 +65,7 @@ class HistorySource:
         # How many blobs in the packs are known, and their bytes.
         self._left_out = self._packs.keep(ledger) if self._packs is not None and ledger is not None else (0, 0)
         self._graph = Graph(repo.id_bytes)
-        self._known: set[bytes] = set()
+        self._facts = self._graph.facts
         self._absent: set[str] = set()
         # Of the packs' objects those that git was asked for, and of all those that it cannot read either.
         self._failed: set[str] = set()
@@ -109,7 +109,7 @@ class HistorySource:
         if screen is not None and self._ledger is not None:
             self._leave_out(screen, self._ledger)
         for object_id, kind, data, known in self._messages(self._ids, screen, found):
-            if kind == "commit" and object_id in self._graph.commits:
+            if kind == "commit" and self._graph.has_commit(object_id):
                 yield Blob(data, object_id, self._graph.commit_place(object_id), None, known)
             elif kind == "tag" and object_id in self._graph.tags:
                 yield Blob(data, object_id, self._graph.tag_place(object_id), None, known)
@@ -168,13 +168,15 @@ class HistorySource:
         packs = self._packs
         listed = list_objects(self._repo, self.gaps) if packs is None else list_named(self._repo, packs.others, self.gaps)
         if packs is not None:
-            self._known = packs.known
+            packs.number(self._facts)
+            for object_id in packs.others:
+                self._facts.add(bytes.fromhex(object_id))
         return self._sort(listed)
 
     def _sort(self, listed: Iterable[tuple[str, str, int]]) -> dict[str, list[str]]:
         ids: dict[str, list[str]] = {"commit": [], "tree": [], "blob": [], "tag": []}
         for object_id, kind, size in listed:
-            self._known.add(bytes.fromhex(object_id))
+            self._facts.add(bytes.fromhex(object_id))
             if size > self._max_blob and kind != "tree":
                 self.gaps.append(oversize(f"{kind} {object_id}", size))
                 if kind == "blob":
@@ -210,8 +212,7 @@ class HistorySource:
         def counted(reader: "Reader") -> bool:
             if take is None:
                 return screen.passed(reader.count, reader.size)
-            for name, data in reader.contents():
-                take(name.hex(), data)
+            take(reader.contents())
             screen.passed(reader.count, reader.size)
             return True  # without all of the commits there is no graph
 
@@ -257,21 +258,38 @@ class HistorySource:
         """Take in commits, tags and trees; return the packs' commits and tags that have something to look at."""
         graph = self._graph
         found = []
-        for kind, add in (("commit", graph.add_commit), ("tag", graph.add_tag)):
-            for item in self._look(ids, kind, screen, add):
+        for kind, take in (("commit", self._take_commits), ("tag", self._take_tags)):
+            for item in self._look(ids, kind, screen, take):
                 if item[3] is None:
-                    add(item[0], item[2])
+                    take([(bytes.fromhex(item[0]), item[2])])
                 else:
                     found.append(item)
-        for object_id, _, data, change in self._read(ids, "tree"):
-            if not graph.add_tree(object_id, data, change):
-                self.gaps.append(Gap("corrupt", f"tree {object_id}", "its entries are malformed"))
-        self.commits = len(graph.commits)
-        refs = self._refs() if self._known else {}
-        reflogs = self._reflogs() if graph.commits else []
+        self._read_trees(ids)
+        self._facts.settle()
+        self.commits = graph.commits
+        refs = self._refs() if len(self._facts.flags) else {}
+        reflogs = self._repo.reflog_commits() if graph.commits else []
         graph.arrange(refs, reflogs, self._repo.head)
         self._check_refs(refs)
         return found
+
+    def _take_commits(self, commits: list[tuple[bytes, bytes]]) -> None:
+        for name in self._graph.add_commits(commits):
+            self.gaps.append(Gap("corrupt", f"commit {name.hex()}", "its header is malformed"))
+
+    def _take_tags(self, tags: list[tuple[bytes, bytes]]) -> None:
+        for name, data in tags:
+            if not self._graph.add_tag(name.hex(), data):
+                self.gaps.append(Gap("corrupt", f"tag {name.hex()}", "its header is malformed"))
+
+    def _read_trees(self, ids: Mapping[str, list[str]]) -> None:
+        if self._packs is not None:
+            failed: list[str] = []
+            self._packs.read_trees(self._facts, failed)
+            self._leave(ids, failed)
+        for object_id, _, data in self._read_rest(ids, "tree"):
+            if not self._graph.add_tree(object_id, data):
+                self.gaps.append(Gap("corrupt", f"tree {object_id}", "its entries are malformed"))
 
     def _refs(self) -> dict[str, str]:
         """Return the ids that refs name, each with one of its refs."""
@@ -280,11 +298,6 @@ class HistorySource:
         if self._repo.head is not None:
             refs.setdefault(self._repo.head, "HEAD")
         return refs
-
-    def _reflogs(self) -> list[str]:
-        # Git calls it wrong usage where there is no reflog at all; only ranks depend on the answer.
-        with self._repo.start("rev-list", "--no-walk", "--ignore-missing", "--reflog") as git:
-            return git.stdout.read().decode("ascii").split()
 
     def _messages(
         self, ids: Mapping[str, list[str]], screen: Screen | None, found: Iterable[_Object]
@@ -300,17 +313,17 @@ class HistorySource:
 
     def _check_refs(self, refs: Mapping[str, str]) -> None:
         for object_id, ref in refs.items():
-            if bytes.fromhex(object_id) not in self._known:
+            if bytes.fromhex(object_id) not in self._facts:
                 self.gaps.append(missing(self._repo, f"{ref}, object {object_id}"))
 
     def _check(self) -> None:
         """Record what the objects that are there name, and is not there."""
         self._check_shallow()
         # Git knows these two without having them.
-        known = self._known | {bytes.fromhex(self._repo.empty_tree), bytes.fromhex(self._repo.blob_id(b""))}
+        given = {bytes.fromhex(self._repo.empty_tree), bytes.fromhex(self._repo.blob_id(b""))}
         shallow = frozenset(self._repo.shallow_commits())
-        absent = {id_: f"{id_}, named by {by}" for id_, by in self._graph.missing_commits(known, shallow).items()}
-        raw = self._graph.missing_ids(known)
+        absent = {id_: f"{id_}, named by {by}" for id_, by in self._graph.missing_commits(given, shallow).items()}
+        raw = self._graph.missing_ids(given)
         named = self._graph.paths(raw) if 0 < len(raw) <= _MAX_NAMED else {}
         for missing_id in raw:
             paths = named.get(missing_id)
@@ -343,11 +356,11 @@ class HistorySource:
         for file in files:
             self._check_index(file.path, file.id)
             content = read_worktree_content(self._repo, file.path, self._max_blob, self.gaps)
-            if content is not None and bytes.fromhex(blob_id(self._repo, content)) not in self._known:
+            if content is not None and bytes.fromhex(blob_id(self._repo, content)) not in self._facts:
                 yield to_blob(content, None, Place(file.path, Provenance("worktree")))
 
     def _check_index(self, path: bytes, object_id: str | None) -> None:
-        if object_id is None or object_id in self._absent or bytes.fromhex(object_id) in self._known:
+        if object_id is None or object_id in self._absent or bytes.fromhex(object_id) in self._facts:
             return
         if object_id != self._repo.blob_id(b""):
             self.gaps.append(missing(self._repo, f"{decode_path(path)} in the index"))

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from scanner.display import decode_text, one_line
 from scanner.errors import ConfigError
+from scanner.git.headers import parse_tag
 from scanner.git.objects import missing, read_contents, read_objects
 from scanner.git.repo import Repository
-from scanner.git.trace import parse_tag
 from scanner.model import Blob, Gap, LargeBlob, Place, Provenance, Screen, to_blob
 from scanner.sources.commits import RangeSource
 

@@ -11,14 +11,16 @@ import random
 import sys
 import time
 from array import array
-from collections import defaultdict
 
 from packmaker import chain, instructions
 from test_packs import a_pack
+from test_trees import random_versions
 
+from scanner.git.kernel import ways
+from scanner.git.kernel.facts import Facts
 from scanner.git.kernel.pack import Copies, Pack
 from scanner.git.kernel.reader import Reader
-from scanner.git.kernel.trees import parse_tree
+from scanner.git.kernel.trees import read_trees
 
 
 def _damaged(source: random.Random, data: bytes) -> bytes:
@@ -113,19 +115,43 @@ def _chain(source: random.Random) -> list[bytes]:
 
 
 def _tree(source: random.Random) -> None:
-    entries = [b"100644 %d\0" % i + source.randbytes(20) for i in range(source.randint(0, 6))]
-    numbers: defaultdict[bytes, int] = defaultdict(itertools.count().__next__)
-    base, first = b"".join(entries), Copies()
-    parse_tree(first, base, 20, numbers)
-    delta = Copies(first.notes)
-    pack = Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
-    cuts = sorted(source.randrange(len(base) + 1) for _ in range(3))
-    ops = [(cuts[0], cuts[1] - cuts[0]), _damaged(source, b"100644 x\0" + bytes(20)), (cuts[1], cuts[2] - cuts[1])]
-    ops = [op for op in ops if op and (isinstance(op, bytes) or op[1])]
-    with contextlib.suppress(ValueError):
-        made = pack.patch(_damaged(source, instructions(len(base), ops)), base, delta)
-        again = parse_tree(Copies(), made, 20, numbers)
-        assert parse_tree(delta, made, 20, numbers) == again
+    """Read damaged trees made of each other and damaged commits, and look for things in them."""
+    count = source.randint(0, 9)
+    first = b"".join(b"%s %02d\0" % (source.choice((b"100644", b"040000", b"160000")), i) + bytes(19) + bytes([i]) for i in range(count))
+    entries = chain(first, random_versions(source, len(first)), kind=2)[0]
+    offsets, content = array("Q"), b"PACK\0\0\0\2" + len(entries).to_bytes(4, "big")
+    for made in entries:
+        offsets.append(len(content))
+        content += _damaged(source, made) if source.random() < 0.1 else made
+    names = b"".join(i.to_bytes(20, "big") for i in range(len(entries)))
+    pack = Pack(content + bytes(20), names, offsets, 20, source.choice((100, 1000, 1 << 20)))
+    facts, failed = Facts(20), list[bytes]()
+    if source.random() < 0.5:
+        facts.add_pack(pack)
+    for _ in range(source.randint(1, 2)):
+        read_trees(pack, facts, failed)
+    facts.add_tree(names[-20:], _damaged(source, first))
+    head = b"tree %040d\nparent %040d\nauthor A <a> 1 +0000\ncommitter A <a> 1 +0000\n\nx" % (count, source.randrange(99))
+    commits = [(bytes(19) + bytes([n]), _damaged(source, head)) for n in range(40, 44)]
+    for name, _ in facts.take_commits(commits):
+        facts.keep_commit(name, None, [names[:20]], 1, b"")
+    _walk(source, facts)
+
+
+def _walk(source: random.Random, facts: Facts) -> None:
+    objects = bytearray(source.random() < 0.3 for _ in range(len(facts.flags)))
+    order = ways.by_age(facts)
+    reach, links = bytearray(len(order)), ways.links(facts)
+    members = ways.spread(order[:1], facts.parent_bounds, links, reach, 1)
+    order = ways.arrange(members, facts.parent_bounds, links, reach, order)
+    found = ways.climb(facts, ways.wanted_entries(facts, objects, True), source.choice((0, 5, 1000)))
+    roots = [*ways.trees_of(facts, order), *((9, tree) for tree in ways.tops(facts))]
+    for directory, entry, _ in ways.walk(facts, found, roots, 100, 100).sightings:
+        assert directory >= 0
+        facts.label(facts.labels[entry])
+        facts.id(facts.children[entry])
+    ways.unknown(facts)
+    ways.dangling(facts)
 
 
 def main(seconds: float, seed: int) -> None:
@@ -137,7 +163,8 @@ def main(seconds: float, seed: int) -> None:
             with contextlib.suppress(ValueError):
                 _pack(source, entries if source.random() < 0.3 else _chain(source))
             _delta(source)
-            _tree(source)
+            with contextlib.suppress(ValueError):
+                _tree(source)
             count += 3
     print(f"{count:,} executions, seed {seed}")
 

@@ -71,3 +71,6 @@ cdef class Pack:
     cdef int _inflate(self, size_t number, uint8_t *out, size_t size) except -1
     cdef bytes content(self, size_t number, bytes base, Copied *copied)
     cdef bytes _apply(self, const uint8_t *data, size_t size, bytes base, Copied *copied)
+
+
+cdef uint64_t read_size(const uint8_t *data, size_t size, size_t *at) except? 0xffffffffffffffff

@@ -497,9 +497,9 @@ cdef class Pack:
         cdef Copy *last
         cdef uint8_t op
         cdef uint8_t *out
-        if _varint(data, size, &at) != source_size:
+        if read_size(data, size, &at) != source_size:
             raise ValueError("a delta of another base")
-        result_size = _varint(data, size, &at)
+        result_size = read_size(data, size, &at)
         if result_size > self._limit:
             raise ValueError("a large object")
         result = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>result_size)
@@ -582,7 +582,7 @@ cdef int _make_room(Copied *copied, size_t copies) except -1:
     return 0
 
 
-cdef uint64_t _varint(const uint8_t *data, size_t size, size_t *at) except? 0xffffffffffffffff:
+cdef uint64_t read_size(const uint8_t *data, size_t size, size_t *at) except? 0xffffffffffffffff:
     """Read a size at the head of a delta: seven bits a byte, the lowest first."""
     cdef uint64_t value = 0
     cdef unsigned int shift = 0
