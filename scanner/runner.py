@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, TextIO, cast
 from scanner.config import BASELINE_NAME, ReadFile, Settings, load_settings
 from scanner.detect.rules import PackFile, builtin_directory, read_packs
 from scanner.errors import ConfigError, ReportError
-from scanner.gate import Outcome, Progress, ScanOptions, conclude, look
+from scanner.gate import Outcome, ScanOptions, conclude, look
 from scanner.model import ScanResult, Source
+from scanner.reading import Progress
 from scanner.reports import LINE_HASHES, REPORTS
 from scanner.reports.options import ReportOptions
 from scanner.triage import BaselineEntry, Triage
@@ -209,7 +210,9 @@ def make_seal(
     if target.repository is not None and source.extent == "history":
         from scanner.sources.current import CurrentSource
 
-        source = CurrentSource(target.repository, settings.max_blob)
+        # Of a history that is read for secrets anyway, it is asked who brought a file.
+        read = None if options.only == "sops" else source
+        source = CurrentSource(target.repository, settings.max_blob, traced=read)
     shallow = target.repository is not None and target.repository.shallow and source.extent == "state"
     seal = Seal(
         source, find=find, keyring=keyring, scope=getattr(options, "scope", ()), disabled=settings.disable, shallow=shallow

@@ -13,7 +13,7 @@ import pytest
 from gitrepo import GitRepo
 from planted import AWS_KEY_ID, Outcome, github_token, private_key, sealgate, stripe_key
 
-from scanner import gate, large, triage
+from scanner import large, reading, triage
 from scanner.detect import decode, pieces
 from scanner.git import objects
 from scanner.git.repo import open_repository
@@ -295,7 +295,7 @@ def test_the_time_limit_holds_within_a_blob(small: Callable[[], None], monkeypat
     token = f"t = {github_token()}\n".encode()
     stream = token + b"x\n" * 200_000
     clock = iter(range(10**9))
-    monkeypatch.setattr(gate, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     done = sealgate("scan", "--stdin", "--timeout", "30s", "--report", "jsonl", stdin=stream)
     assert done.gaps == ["timeout"]
     assert len(done.findings) == 1

@@ -146,10 +146,10 @@ def test_a_secret_file_named_by_mistake_is_not_quoted(tmp_path: Path, option: st
 
 
 BUG = """
-import scanner.gate as gate
+import scanner.placing as placing
 def broken(*arguments, **options):
     raise ValueError(*arguments)
-gate._finding = broken
+placing._finding = broken
 """
 
 
