@@ -210,7 +210,9 @@ def make_seal(
     if target.repository is not None and source.extent == "history":
         from scanner.sources.current import CurrentSource
 
-        source = CurrentSource(target.repository, settings.max_blob)
+        # Of a history that is read for secrets anyway, it is asked who brought a file.
+        read = None if options.only == "sops" else source
+        source = CurrentSource(target.repository, settings.max_blob, traced=read)
     shallow = target.repository is not None and target.repository.shallow and source.extent == "state"
     seal = Seal(
         source, find=find, keyring=keyring, scope=getattr(options, "scope", ()), disabled=settings.disable, shallow=shallow

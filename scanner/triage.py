@@ -111,9 +111,9 @@ def _parse_mark(lines: bytes, above: bytes) -> Mark | None:
 
 
 def _search_mark(line: bytes) -> re.Match[bytes] | None:
-    # Looked at for every match: most lines are told by three searches for a word.
+    # Looked at for every match: most lines are told by searches for a word.
     lower = line.lower()
-    if b"allow" in lower or b"ignore" in lower or b"whitelist" in lower:
+    if b":allow" in lower or b":ignore" in lower or b"ggignore" in lower or b"pragma:" in lower:
         return _compiled(_MARK).search(line)
     return None
 

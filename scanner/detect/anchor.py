@@ -26,6 +26,7 @@ from scanner.detect.nodes import (
     Nodes,
     crosses,
     ending,
+    goes_on,
     is_class,
     loosen,
     nodes_of,
@@ -127,30 +128,38 @@ def anchor(pattern: str) -> Anchor:
 
 
 def stays_in_line(pattern: str) -> bool:
-    """Whether whatever a pattern matches and looks at is within one line, with the ends of the lines at both sides."""
+    """Whether whatever a pattern matches and looks at is within one line, with the ends of the lines at both sides.
+
+    So the end of the line before may be the first byte of a match, where nothing is looked at that stands before it.
+    """
     items = parse(pattern)
-    return not crosses(nodes_of(items)) and not _looks_further(items)
+    return not goes_on(nodes_of(items), first=not _looks_behind(items)) and not _looks_further(items)
+
+
+def _assertions(items: Any) -> Iterator[tuple[bool, Any]]:
+    """Yield all look-around, within each other too: whether it looks behind, and at what."""
+    for op, value in items:
+        if op in (c.ASSERT, c.ASSERT_NOT):
+            yield value[0] < 0, value[1]
+            yield from _assertions(value[1])
+        elif op is c.SUBPATTERN:
+            yield from _assertions(value[3])
+        elif op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+            yield from _assertions(value[2])
+        elif op is c.BRANCH:
+            for branch in value[1]:
+                yield from _assertions(branch)
+        elif op is c.ATOMIC_GROUP:
+            yield from _assertions(value)
+
+
+def _looks_behind(items: Any) -> bool:
+    return any(behind for behind, _ in _assertions(items))
 
 
 def _looks_further(items: Any) -> bool:
-    """Whether any look-around sees more than the next byte, and the end of a line may be in it."""
-    for op, value in items:
-        if op in (c.ASSERT, c.ASSERT_NOT):
-            far = value[1].getwidth()[1] > 1
-            found = (far and crosses(nodes_of(value[1]))) or _looks_further(value[1])
-        elif op is c.SUBPATTERN:
-            found = _looks_further(value[3])
-        elif op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
-            found = _looks_further(value[2])
-        elif op is c.BRANCH:
-            found = any(_looks_further(branch) for branch in value[1])
-        elif op is c.ATOMIC_GROUP:
-            found = _looks_further(value)
-        else:
-            found = op is c.AT and value in (c.AT_BEGINNING_STRING, c.AT_END_STRING)
-        if found:
-            return True
-    return False
+    """Whether any look-around sees more than the end of a line."""
+    return any(goes_on(nodes_of(seen), first=behind, last=not behind) for behind, seen in _assertions(items))
 
 
 def _skip_optional(nodes: Nodes) -> tuple[Nodes, int]:

@@ -230,6 +230,22 @@ def crosses(nodes: Nodes) -> bool:
     return False
 
 
+def goes_on(nodes: Nodes, *, first: bool = False, last: bool = False) -> bool:
+    """Whether the end of a line can be anywhere but in the very first byte, or in the very last, where these are allowed."""
+    for place, node in enumerate(nodes):
+        begins = first and place == 0
+        ends = last and place == len(nodes) - 1
+        if node[0] == REPEAT and node[2] == 1:
+            found = goes_on(node[3], first=begins, last=ends)
+        elif node[0] == ALT:
+            found = any(goes_on(branch, first=begins, last=ends) for branch in node[1])
+        else:
+            found = crosses([node]) and not (node[0] == SET and (begins or ends))
+        if found:
+            return True
+    return False
+
+
 def one_line(nodes: Nodes) -> Nodes | None:
     """Return the nodes without what goes over the end of a line, None where every match does."""
     kept: Nodes = []

@@ -23,7 +23,7 @@ from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, loa
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
-_FORMAT: Final = b"sealgate-rules-7"
+_FORMAT: Final = b"sealgate-rules-8"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
 # A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
 _HEAD: Final = struct.Struct(">32sIII")
@@ -116,7 +116,7 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         expressions.append(cut.expression.encode())
         # An open-ended pattern is a complaint of the linter; here it matches as far as any rule may.
         longest, match = (min(length, MAX_MATCH_BYTES) for length in (cut.longest, width(rule.pattern).longest))
-        alone = not rule.near and stays_in_line(rule.pattern)
+        alone = not rule.near and cut.shortest > 0 and stays_in_line(rule.pattern)
         reaches.append(Reach(cut.shortest, longest, match, cut.near, alone))
     flags = [_flags(rule) for rule in rules]
     found = forms((rule.pattern, rule.ignore_case) for rule in rules)

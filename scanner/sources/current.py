@@ -25,6 +25,7 @@ from scanner.model import (
     Place,
     Provenance,
     Screen,
+    Source,
     Version,
     to_blob,
 )
@@ -55,18 +56,27 @@ class _Past(NamedTuple):
 class CurrentSource:
     """The files of `revision` (HEAD if it is empty); of HEAD also what the working tree has otherwise.
 
-    `history` says whether `earlier` may walk the commits before.
+    `history` says whether `earlier` may walk the commits before; `traced` is the whole history, where that is read as well.
     """
 
     extent: Extent = "state"
 
-    def __init__(self, repo: Repository, max_blob: int, revision: str = "", *, history: bool = True) -> None:
+    def __init__(
+        self,
+        repo: Repository,
+        max_blob: int,
+        revision: str = "",
+        *,
+        history: bool = True,
+        traced: Source | None = None,
+    ) -> None:
         self.gaps: list[Gap] = []
         self.commits = 0
         self._wanted: Callable[[bytes], bool] | None = None
         self._repo = repo
         self._max_blob = max_blob
         self._history = history
+        self._traced = traced
         self._revision = revision
         self._commit = self._resolve(revision) if revision else repo.head
         self._entries: list[_Entry] | None = None
@@ -99,7 +109,15 @@ class CurrentSource:
         """Return the places of these blobs with the commit that brought each, as far as it is known."""
         wanted = frozenset(ids)
         found: dict[str, list[Place]] = {}
-        paths = [entry.path for entry in self._listed() if entry.id in wanted]
+        here = [entry for entry in self._listed() if entry.id in wanted]
+        # Whoever has read the history knows; git would compare all of its trees once more.
+        known = self._traced.trace(ids) if self._traced is not None and self._traced.commits else {}
+        paths = []
+        for entry in here:
+            places = [p for p in known.get(entry.id, ()) if p.path == entry.path and p.provenance.kind == "commit"]
+            found.setdefault(entry.id, []).extend(places)
+            if not places:
+                paths.append(entry.path)
         bringing = []
         for versions in self._versions(paths).values():
             bringing += [version for version in reversed(versions) if version.id in wanted][:1]
@@ -221,7 +239,7 @@ class CurrentSource:
         if failed:
             self.gaps.append(Gap("missing", "the history of encrypted files", complaint))
         options = ("diff-tree", "--stdin", "-r", "-m", "--root", "--no-renames", *RAW_OPTIONS)
-        with self._repo.start(*options, stdin=commits) as git:
+        with self._repo.start(*options, "--", *specs, stdin=commits) as git:
             fields = iter(git.stdout.read().split(b"\0"))
             commit = ""
             for field in fields:

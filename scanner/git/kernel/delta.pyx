@@ -12,6 +12,21 @@ from libc.string cimport memchr
 
 from scanner.git.kernel.pack cimport Copy
 
+cdef extern from *:
+    """
+    static const char *last_newline(const char *text, size_t size)
+    {
+    #ifdef __GLIBC__
+        return (const char *) memrchr(text, 10, size);
+    #else
+        while (size && text[size - 1] != 10)
+            size--;
+        return size ? text + size - 1 : NULL;
+    #endif
+    }
+    """
+    const char *last_newline(const char *text, size_t size) noexcept nogil
+
 
 cdef size_t open_windows(const Change *change, const char *text, size_t near, size_t far, Window *windows) noexcept:
     """Tell the parts of the content in which a candidate can be that the base has not; return how many.
@@ -40,9 +55,8 @@ cdef size_t _open(size_t size, const char *text, size_t start, size_t stop, size
     cdef Window *last
     # To the left: the beginning of the line, or where `far` ends, but `near` in any case.
     bound = start - far - 1 if start > far + 1 else 0
-    line = start
-    while line > bound and text[line - 1] != 10:
-        line -= 1
+    found = last_newline(text + bound, start - bound)
+    line = <size_t>(found - text) + 1 if found is not NULL else bound
     # One byte more, for what looks at a boundary.
     if line:
         line -= 1
@@ -141,9 +155,9 @@ cdef void surround(const char *text, size_t size, const Mark *mark, const Margin
     stop[0] = end + right
     begin[0] = first
     if margins.alone[mark.rule]:
-        begin[0] = end
-        while begin[0] > first and (begin[0] == end or text[begin[0]] != 10):
-            begin[0] -= 1
+        found = last_newline(text + first, end - first)
+        if found is not NULL:
+            begin[0] = <size_t>(found - text)
         found = <const char *>memchr(text + end, 10, right)
         if found is not NULL:
             stop[0] = <size_t>(found - text) + 1

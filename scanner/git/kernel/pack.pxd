@@ -63,7 +63,7 @@ cdef class Pack:
 
     cdef uint64_t _packed(self, int32_t number) except? 0
     cdef void _read_header(self, Entry *entry) noexcept
-    cdef int64_t _at(self, uint64_t offset) noexcept
+    cdef int64_t _at(self, uint64_t offset, size_t before) noexcept
     cdef int64_t _named(self, const uint8_t *name) noexcept
     cdef int _tell_kinds(self) except -1
     cdef size_t _preorder(self, int kind, const uint8_t *needed, int32_t *first, int32_t *after, int32_t *heirs,

@@ -11,8 +11,8 @@ from cpython cimport array
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, qsort, realloc
-from libc.string cimport memcmp, memcpy
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
 
 import array
 
@@ -25,10 +25,48 @@ cdef int32_t _LOST_BASE = -2
 cdef array.array _NUMBERS = array.array("i")
 
 
-cdef int _by_offset(const void *a, const void *b) noexcept nogil:
-    cdef uint64_t one = (<const Entry *>a).offset
-    cdef uint64_t other = (<const Entry *>b).offset
-    return -1 if one < other else 1 if one > other else 0
+# An entry's offset and the number of its id, while they are sorted.
+cdef struct _Placed:
+    uint64_t offset
+    uint32_t name
+
+
+cdef int _place(Entry *entries, const uint64_t *offsets, size_t count) except -1:
+    """Number the entries in the order of their offsets: sixteen bits at a time, the lowest first."""
+    cdef size_t i, at, sum_
+    cdef unsigned int shift = 0
+    cdef uint64_t highest = 0
+    cdef size_t *starts = <size_t *>malloc(0x10000 * sizeof(size_t))
+    cdef _Placed *one = <_Placed *>malloc(count * sizeof(_Placed))
+    cdef _Placed *other = <_Placed *>malloc(count * sizeof(_Placed))
+    try:
+        if starts is NULL or one is NULL or other is NULL:
+            raise MemoryError
+        for i in range(count):
+            one[i].offset, one[i].name = offsets[i], <uint32_t>i
+            highest |= offsets[i]
+        while shift < 64 and highest >> shift:
+            memset(starts, 0, 0x10000 * sizeof(size_t))
+            for i in range(count):
+                starts[(one[i].offset >> shift) & 0xffff] += 1
+            sum_ = 0
+            for i in range(0x10000):
+                at = starts[i]
+                starts[i] = sum_
+                sum_ += at
+            for i in range(count):
+                at = (one[i].offset >> shift) & 0xffff
+                other[starts[at]] = one[i]
+                starts[at] += 1
+            one, other = other, one
+            shift += 16
+        for i in range(count):
+            entries[i].offset, entries[i].name = one[i].offset, one[i].name
+        return 0
+    finally:
+        free(starts)
+        free(one)
+        free(other)
 
 
 cdef class Copies:
@@ -88,10 +126,7 @@ cdef class Pack:
         self._numbers = <int32_t *>malloc(count * sizeof(int32_t))
         if self._entries is NULL or self._numbers is NULL:
             raise MemoryError
-        for i in range(count):
-            self._entries[i].offset = offsets[i]
-            self._entries[i].name = <uint32_t>i
-        qsort(self._entries, count, sizeof(Entry), _by_offset)
+        _place(self._entries, &offsets[0], count)
         self.count = count
         for i in range(count):
             if self._entries[i].offset < 12 or self._entries[i].offset >= self._end:
@@ -143,7 +178,7 @@ cdef class Pack:
                 back = ((back + 1) << 7) | (byte & 0x7f)
             if back == 0 or back >= entry.offset:
                 return
-            found = self._at(entry.offset - back)
+            found = self._at(entry.offset - back, <size_t>(entry - self._entries))
             entry.base = <int32_t>found if found >= 0 else _LOST_BASE
         elif kind == REF_DELTA:
             if self._end - at < self._id_bytes:
@@ -159,16 +194,20 @@ cdef class Pack:
         entry.size = size
         entry.kind = kind
 
-    cdef int64_t _at(self, uint64_t offset) noexcept:
-        """Return the number of the entry that begins at this offset, or -1."""
-        cdef size_t low = 0, high = self.count, middle
+    cdef int64_t _at(self, uint64_t offset, size_t before) noexcept:
+        """Return the number of the entry that begins at this offset, before another one and mostly near to it, or -1."""
+        cdef size_t low, high = before, middle, step = 16
+        while step < before and self._entries[before - step].offset > offset:
+            high = before - step
+            step *= 4
+        low = before - step if step < before else 0
         while low < high:
             middle = (low + high) >> 1
             if self._entries[middle].offset < offset:
                 low = middle + 1
             else:
                 high = middle
-        return <int64_t>low if low < self.count and self._entries[low].offset == offset else -1
+        return <int64_t>low if low < before and self._entries[low].offset == offset else -1
 
     cdef int64_t _named(self, const uint8_t *name) noexcept:
         """Return the place of an id in the index, or -1."""
@@ -456,7 +495,7 @@ cdef class Pack:
         cdef size_t at = 0, copies = copied.count, offset, length, left, made
         cdef uint64_t result_size
         cdef Copy *last
-        cdef uint8_t op, bit
+        cdef uint8_t op
         cdef uint8_t *out
         if read_size(data, size, &at) != source_size:
             raise ValueError("a delta of another base")
@@ -470,19 +509,30 @@ cdef class Pack:
             op = data[at]
             at += 1
             if op & 0x80:
+                if _wanted(op) > size - at:
+                    raise ValueError("a delta that ends too early")
                 offset = length = 0
-                for bit in range(4):
-                    if op & (1 << bit):
-                        if at >= size:
-                            raise ValueError("a delta that ends too early")
-                        offset |= <size_t>data[at] << (8 * bit)
-                        at += 1
-                for bit in range(3):
-                    if op & (0x10 << bit):
-                        if at >= size:
-                            raise ValueError("a delta that ends too early")
-                        length |= <size_t>data[at] << (8 * bit)
-                        at += 1
+                if op & 0x01:
+                    offset = data[at]
+                    at += 1
+                if op & 0x02:
+                    offset |= <size_t>data[at] << 8
+                    at += 1
+                if op & 0x04:
+                    offset |= <size_t>data[at] << 16
+                    at += 1
+                if op & 0x08:
+                    offset |= <size_t>data[at] << 24
+                    at += 1
+                if op & 0x10:
+                    length = data[at]
+                    at += 1
+                if op & 0x20:
+                    length |= <size_t>data[at] << 8
+                    at += 1
+                if op & 0x40:
+                    length |= <size_t>data[at] << 16
+                    at += 1
                 if length == 0:
                     length = 0x10000
                 if length > left or offset > source_size or length > source_size - offset:
@@ -510,6 +560,16 @@ cdef class Pack:
             raise ValueError("a delta that makes too little")
         copied.count = copies
         return result
+
+
+cdef inline size_t _wanted(uint8_t op) noexcept nogil:
+    """Return how many bytes belong to a copy instruction: one for each of the lower bits."""
+    cdef size_t count = 0
+    op &= 0x7f
+    while op:
+        op &= op - 1
+        count += 1
+    return count
 
 
 cdef int _make_room(Copied *copied, size_t copies) except -1:

@@ -19,7 +19,7 @@ from scanner.git.kernel.delta cimport Change, Margins, Mark, Marks, Window, carr
 from scanner.git.kernel.pack cimport Copied, Entry, Pack
 
 # Contents in which nothing was found yet are held up to so many bytes, and text is gathered up to so many.
-cdef size_t _MOST_HELD = 4 << 20
+cdef size_t _MOST_HELD = 2 << 20
 cdef size_t _MOST_TEXT = 256 << 10
 # Longer parts are not looked up.
 cdef size_t _MOST_REMEMBERED = 4096
