@@ -37,7 +37,7 @@ def judge(rule: Rule, value: bytes, window: bytes, at: int = 0) -> Verdict:
     for expression in rule.allow:
         if _compiled(expression).fullmatch(value):
             return Verdict(None, f"the rule allows values like /{expression}/")
-    reason = placeholder(value)
+    reason = "" if rule.stored else placeholder(value)
     if reason:
         return Verdict(None, reason)
     if rule.near and not _compiled(rule.near).search(window):

@@ -33,6 +33,7 @@ class Rule(NamedTuple):
     proof: str = ""
     near: str = ""
     allow: tuple[str, ...] = ()
+    stored: bool = False
     weigh: bool = False
     paths: tuple[str, ...] = ()
 
@@ -59,7 +60,7 @@ class PackFile(NamedTuple):
 
 
 _REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
-_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "weigh", "paths")
+_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "paths")
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -145,7 +146,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for key in ("references", "allow", "paths"):
         _require(_is_strings(entry.get(key, [])), where, f"{key} must be a list of strings")
     _require(isinstance(entry.get("entropy", 0.0), int | float), where, "entropy must be a number")
-    for key in ("ignore_case", "weigh"):
+    for key in ("ignore_case", "stored", "weigh"):
         _require(isinstance(entry.get(key, False), bool), where, f"{key} must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
@@ -171,6 +172,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         proof=entry.get("proof", ""),
         near=entry.get("near", ""),
         allow=tuple(entry.get("allow", ())),
+        stored=bool(entry.get("stored", False)),
         weigh=bool(entry.get("weigh", False)),
         paths=tuple(entry.get("paths", ())),
     )

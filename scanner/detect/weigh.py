@@ -109,6 +109,8 @@ _DENIALS: Final = (
     (re.compile(r".*(?:\[\^|\\[swdbSWD][+*\])\]]|\{\d+,\d*\}|\[[a-z0-9]-[a-z0-9]|\(\?[:P<=!]|\[[A-Z]-Z)"), "it is a pattern"),
     (re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d[\w:.+-]*)?"), "it is a time"),
 )
+# `config.get("password")`, `os.getenv("TOKEN")`, `t("wrong password")`.
+_LOOKUP: Final = re.compile(r"get\w{0,20}|env|environ|fetch|lookup|find|load|read|ask|prompt|t|_|gettext|translate|message|input")
 # The name of a variable or a constant.
 _CONSTANT: Final = re.compile(r"[A-Z]{2,}(?:_[A-Z]{2,})+")
 _INTERPOLATED: Final = re.compile(r"\{[A-Za-z_][\w.]*(?:[\[(!:][^{}]*)?\}")
@@ -127,6 +129,8 @@ def denial(context: Context) -> str:
         return "what is public is no secret"
     if context.words and family_of(context.words) == "other":
         return "its name says nothing of a secret"
+    if _LOOKUP.fullmatch(context.call.rpartition(".")[2]):
+        return "it is the name of what is looked up"
     for expression, reason in _DENIALS:
         if expression.match(value):
             return reason

@@ -49,6 +49,7 @@ def test_a_value_that_is_set_where_values_are_is_believed(line: str, path: str) 
         ('_TOKEN = "«[0-9a-f]{32,}»"', "a.py", "it is a pattern"),
         ("SECRET_FILE=«/run/app/settings»", ".env", "it is a path"),
         ('password = "«DATABASE_PASSWORD_NAME»"', "a.py", "it is a variable's name"),
+        ("password = config.get('«client_password_1»')", "a.py", "it is the name of what is looked up"),
         ('token_time = "«2020-01-02T03:04:05Z»"', "a.py", "it is a time"),
         ("$x = 'TOKEN='«.$this->y[»'z'];", "a.php", "it stands between two strings"),
     ],
