@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Searches that end whatever the content, and give the same matches whichever engine does them."""
 
+import re
 import signal
 import threading
 from typing import Any
@@ -107,3 +108,15 @@ def test_both_engines_try_few_starts_one_by_one_alike() -> None:
             spans = [[m.span("secret") for m in search(data, first, latest, len(data))] for search in searches]
             assert spans[0] == spans[1]
             assert spans[0] == [s for s in ((0, 4), (5, 10), (10, 16)) if first <= s[0] <= latest]
+
+
+def test_a_search_from_one_beginning_to_the_next_finds_what_a_search_finds() -> None:
+    pattern = "(?P<key>(?:secret|token|(?:api|auth)[_-]?key)[a-z_]{0,9})[ =]{1,3}(?P<secret>[a-z0-9]{3,9})"
+    data = (b"api_key = ab1 xx token_secret=abc authkey=zz9 TOKEN  q12 " + b"filler " * 20 + b"Secret=end apikeytoken=a1b2 ") * 3
+    alarmed = Expressions()
+    with alarmed.watched():
+        search = alarmed.compile(pattern, ignore_case=True)
+        for first, latest in ((0, len(data)), (3, 300), (17, 200), (60, 400)):
+            expected = [m.span() for m in re.compile(pattern.encode(), re.IGNORECASE).finditer(data, first) if m.start() <= latest]
+            assert [m.span() for m in search(data, first, latest, len(data))] == expected
+            assert expected
