@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import scanner
+import scanner.git.kernel
 from scanner.cli import main
 from scanner.detect.rules import Vector
 from scanner.detect.vectors import expand
@@ -111,15 +112,21 @@ def sealgate(
     return Outcome(code, *texts)
 
 
+def with_kernel(program: str) -> str:
+    """Return a program for `python -c` that finds the compiled kernel where these tests find it; the checkout has none."""
+    found = list(scanner.git.kernel.__path__)
+    return f"import scanner.git.kernel; scanner.git.kernel.__path__[:] = {found!r}\n{program.lstrip()}"
+
+
 def command(*arguments: "str | Path | bytes") -> list["str | Path | bytes"]:
-    """Return the command line that runs this checkout in a process of its own."""
-    return [sys.executable, "-m", "scanner", *arguments]
+    """Return the command line that runs this checkout in a process of its own, as `python -m scanner` does."""
+    return [sys.executable, "-c", with_kernel("from scanner.cli import run\nrun()"), *arguments]
 
 
 def process(
     *arguments: "str | Path | bytes", cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None
 ) -> Outcome:
-    """Run `python -m scanner` in a process of its own."""
+    """Run the command in a process of its own."""
     environ = clean_environ() | {"PYTHONPATH": str(ROOT), **(env or {})}
     done = subprocess.run(
         command(*arguments), cwd=cwd, env=environ, input=stdin, capture_output=True, check=False, timeout=120

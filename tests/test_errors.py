@@ -50,7 +50,7 @@ def test_a_bug_is_seventy_with_type_and_place_only(tmp_path: Path, scanned: Path
 def test_a_bug_shows_its_frames_when_asked_and_never_its_message(tmp_path: Path, scanned: Path) -> None:
     done = process("scan", "--verbose", ".", cwd=scanned, env=_with_bug(tmp_path))
     assert (done.code, TOKEN in done.err, "while looking at" in done.err) == (70, False, False)
-    assert re.search(r"^  gate\.py:\d+ in scan$", done.err, re.MULTILINE)
+    assert re.search(r"^  reading\.py:\d+ in read$", done.err, re.MULTILINE)
     assert all(re.fullmatch(r"  \S+:\d+ in \S+", line) for line in done.err.splitlines()[1:])
 
 

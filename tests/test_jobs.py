@@ -23,6 +23,7 @@ from planted import (
     private_key,
     process,
     stripe_key,
+    with_kernel,
 )
 
 pytest.importorskip("scanner.git.kernel.pack", reason="the kernel is not compiled here")
@@ -96,7 +97,7 @@ def _report(outcome: Outcome) -> list[Any]:
 
 def _with(do: str, target: Path, *options: str, run: str = RUN) -> Outcome:
     program = BEGIN.replace("DO", do.replace("\n", "\n        ")) + run
-    arguments = [sys.executable, "-c", program, "scan", os.fspath(target), "--report", "jsonl", "--show-secrets", *options]
+    arguments = [sys.executable, "-c", with_kernel(program), "scan", os.fspath(target), "--report", "jsonl", "--show-secrets", *options]
     done = subprocess.run(arguments, env=_environ(), capture_output=True, text=True, timeout=120, check=False)
     return Outcome(done.returncode, done.stdout, done.stderr)
 
@@ -209,7 +210,7 @@ def test_the_time_limit_holds_for_workers(planted: Path) -> None:
 def test_whatever_ends_the_run_ends_its_workers(planted: Path, number: int, whole_group: bool) -> None:
     do = "os.write(2, b'%d\\n' % os.getpid())\nwhile True: time.sleep(60)"
     program = BEGIN.replace("DO", do.replace("\n", "\n        ")) + RUN
-    arguments = [sys.executable, "-c", program, "scan", os.fspath(planted), "--jobs", "3", "--report", "jsonl"]
+    arguments = [sys.executable, "-c", with_kernel(program), "scan", os.fspath(planted), "--jobs", "3", "--report", "jsonl"]
     run = subprocess.Popen(arguments, env=_environ(), start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert run.stderr is not None
     workers = [int(run.stderr.readline()) for _ in range(2)]
