@@ -3,12 +3,12 @@
 
 from pathlib import Path
 
+from planted import fill
+
 from bench.accuracy.candidates import Candidate, collect
 from bench.accuracy.labels import Labels
 from bench.likeness import PAGE, table
 from bench.train import FOLDS, Example, examples, fold_of, train, weight_of, write_weights
-from planted import fill
-
 from scanner.detect import likeness
 
 
@@ -66,6 +66,6 @@ def test_values_to_weigh_are_collected_with_their_labels(tmp_path: Path) -> None
 def test_the_table_of_letters_tells_words_from_random_ones(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text("def open_file(name, reader): pass\n")
     assert len(table(tmp_path).split()) == 27
-    assert PAGE == Path(likeness.__file__)
+    assert Path(likeness.__file__) == PAGE
     assert likeness.surprise("password letter") < 4.7 < 5.5 < likeness.surprise("qzxwvkjq")
     assert likeness.surprise("1234") == 0
