@@ -2,7 +2,7 @@
 """Compare Sealgate with other secret scanners: python -m bench TARGET.
 
 TARGET is a git repository, a bundle file or a directory. Everything needed is installed below bench/.venv,
-work files go below bench/work, and raw figures to bench/results/NAME.json. See docs/performance.md.
+work files go below bench/scratch, and raw figures to bench/results/NAME.json. See docs/performance.md.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=_rounds, default=cores(), help="workers of Sealgate (default: the cores it may use)")
     parser.add_argument("--name", help="name of the target in the results (default: its file name)")
     parser.add_argument("--output", type=Path, help="write the tables here too, and the raw figures beside them as .json")
-    parser.add_argument("--work", type=Path, default=_HERE / "work", help="work files (default: bench/work)")
+    parser.add_argument("--work", type=Path, default=_HERE / "scratch", help="work files (default: bench/scratch)")
     parser.add_argument("--checkout", type=Path, default=_HERE.parent, help="the Sealgate to install (default: this checkout)")
     return parser
 

@@ -25,7 +25,7 @@ from bench.accuracy.tables import overview
 from bench.accuracy.wordlike import write_variant
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "scanner" / "detect" / "weights.py"
-_WORK: Final = Path(__file__).resolve().parent / "work" / "train"
+_WORK: Final = Path(__file__).resolve().parent / "scratch" / "train"
 FOLDS: Final = 5
 _EPOCHS: Final = 40
 _STEP: Final = 0.3
@@ -147,7 +147,7 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.train", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data", type=Path, help="a folder with data/ and meta/")
-    parser.add_argument("--work", type=Path, default=_WORK, help="work files (default: bench/work/train)")
+    parser.add_argument("--work", type=Path, default=_WORK, help="work files (default: bench/scratch/train)")
     parser.add_argument("--dry-run", action="store_true", help="only measure")
     options = parser.parse_args()
     labels = load_labels(options.data / "meta")

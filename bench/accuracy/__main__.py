@@ -2,7 +2,7 @@
 """Measure how much is found and how much of it is right: python -m bench.accuracy DATA.
 
 DATA is a folder of labelled data in CredData's layout (data/, meta/). Sealgate is this checkout's; the other
-scanners are installed below bench/.venv. Work files go below bench/work/accuracy. See docs/accuracy.md.
+scanners are installed below bench/.venv. Work files go below bench/scratch/accuracy. See docs/accuracy.md.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from bench.accuracy.places import OTHERS, ScanError, scan_with, scan_with_sealga
 from bench.accuracy.tables import by_category, by_confidence, by_file_type, by_rule, missed, overview
 from bench.accuracy.wordlike import write_variant
 
-_WORK: Final = Path(__file__).resolve().parents[1] / "work" / "accuracy"
+_WORK: Final = Path(__file__).resolve().parents[1] / "scratch" / "accuracy"
 
 
 def reported(places: Sequence[Place]) -> list[Place]:
@@ -89,7 +89,7 @@ def main() -> int:
     parser.add_argument("data", type=Path, help="a folder with data/ and meta/")
     parser.add_argument("--leaky", type=Path, help="the repository or bundle of leaky-repo")
     parser.add_argument("--others", default=",".join(OTHERS), help=f"of {','.join(OTHERS)} (default: all; '' for none)")
-    parser.add_argument("--work", type=Path, default=_WORK, help="work files (default: bench/work/accuracy)")
+    parser.add_argument("--work", type=Path, default=_WORK, help="work files (default: bench/scratch/accuracy)")
     options = parser.parse_args()
     others = [name for name in options.others.split(",") if name]
     if unknown := set(others) - set(OTHERS):
