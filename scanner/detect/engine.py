@@ -7,7 +7,9 @@ anywhere (another version of the file that shares the line), and gives the same 
 window has the same bytes.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from scanner.detect.decode import MAX_DEPTH, Run, decode, encoding_name, find_runs, transcode
@@ -126,9 +128,37 @@ class Detector:
         if candidates and (left_out := self.rules_left_out()):
             candidates = [found for found in candidates if found[1] not in left_out]
         matches = self.confirm(data, candidates, encoding) if candidates else []
+        if any(match.value.rule.structure for match in matches):
+            matches = self.read_structures(data, matches, Lines(data), encoding, depth)
         if not runs:
             return matches
         return sorted([*matches, *self.look_into(data, find_runs(data, runs), Lines(data), encoding, depth)], key=_by_span)
+
+    def read_structures(
+        self, data: bytes, matches: Sequence[Match], lines: Lines, outer: tuple[str, ...], depth: int = 0
+    ) -> list[Match]:
+        """Return the matches with what the signs of structures among them stand for, in order of place.
+
+        Where a structure is read, its values are; the generic rules would take what is encoded for the value.
+        """
+        from scanner.detect.kubernetes import judge_field, read_fields, run_of
+
+        signs = [match for match in matches if match.value.rule.structure]
+        fields = read_fields(data, [match.span for match in signs])
+        taken = [field.span for field in fields]
+        found = [m for m in matches if not (m.value.rule.structure or (_is_generic(m) and _within(m.span, taken)))]
+        for field in fields:
+            verdict = judge_field(field)
+            encoding = (*outer, "base64") if field.is_encoded else outer
+            if verdict.confidence is not None:
+                line, span = _line(data, field.span.start, min(field.span.end, field.span.start + _SHOWN_BYTES))
+                value = Judgement(
+                    signs[0].value.rule, Secret(field.value), verdict.confidence, verdict.reason, Secret(line), span
+                )
+                found.append(Match(value, field.span, lines.locate(*field.span), encoding))
+            elif field.is_encoded and b"\n" in field.value:
+                found += self.look_into(data, [run_of(field)], lines, outer, depth)
+        return sorted(found, key=_by_span)
 
     def look_into(
         self, data: bytes, runs: Iterable[Run], lines: Lines, outer: tuple[str, ...], depth: int = 0
@@ -308,6 +338,9 @@ def _weighed(matches: Sequence[Match]) -> list[Match]:
     return [placed for match in matches if (placed := weighed(match, b"")) is not None]
 
 
+_start: Final = itemgetter(0)
+
+
 def _by_span(match: Match) -> Span:
     return match.span
 
@@ -325,7 +358,7 @@ def resolve(matches: Sequence[Match]) -> list[Match]:
     kept: list[Match] = []
     for cluster in _clusters(matches):
         if len(cluster) > 1:
-            proofs = [match for match in cluster if match.value.rule.proof]
+            proofs = [match for match in cluster if match.value.rule.proof or match.value.rule.structure]
             kept += _best([match for match in cluster if not (_is_generic(match) and _overlaps(match, proofs))])
         else:
             kept += cluster
@@ -362,16 +395,22 @@ def _overlaps(match: Match, others: Sequence[Match]) -> bool:
     return any(start < other.span.end and other.span.start < end for other in others)
 
 
+def _within(span: Span, others: Sequence[Span]) -> bool:
+    """Whether a span lies within one of others, which are in order and apart."""
+    nearest = bisect_right(others, span.start, key=_start) - 1
+    return nearest >= 0 and span.end <= others[nearest].end
+
+
 def _is_generic(match: Match) -> bool:
     return match.value.rule.id.startswith("generic-")
 
 
-def _worth(match: Match) -> tuple[int, bool, int, int]:
+def _worth(match: Match) -> tuple[int, bool, bool, int, int]:
     start, end = match.span
     sure = CONFIDENCES.index(match.value.confidence)
     generic = _is_generic(match)
     # However sure that it is a secret, a rule that knows whose it is tells more.
-    return min(sure, _MEDIUM) if generic else sure, not generic, end - start, -start
+    return min(sure, _MEDIUM) if generic else sure, not generic, not match.value.rule.structure, end - start, -start
 
 
 _MEDIUM: Final = CONFIDENCES.index("medium")

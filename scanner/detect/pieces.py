@@ -119,7 +119,10 @@ class _Reading(Generic[_T]):
         count = bisect_right(self._candidates, until, key=_END)
         ready = [(end - start, index) for end, index in self._candidates[:count]]
         del self._candidates[:count]
-        for match in detector.confirm(held, ready, self._encoding, lines):
+        matches = detector.confirm(held, ready, self._encoding, lines)
+        if any(match.value.rule.structure for match in matches):
+            matches = detector.read_structures(held, matches, lines, self._encoding)
+        for match in matches:
             self._add(match, 0, self._index(match))
         for is_hex, forms in self._forms.items():
             ends = [(end - start, kind) for end, kind in forms]
