@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pipeline import ROOT, Shell, executable
+
+if TYPE_CHECKING:
+    from lab import Lab
 
 
 @pytest.fixture
@@ -23,3 +28,11 @@ def sealgate_program(tmp_path: Path) -> Path:
     script = f'#!/bin/sh\nPYTHONPATH="{ROOT}" PYTHONSAFEPATH=1 exec "{sys.executable}" -m scanner "$@"\n'
     executable(folder / "sealgate", script)
     return folder
+
+
+@pytest.fixture(scope="session")
+def lab() -> "Iterator[Lab]":
+    """OpenBao, an issuer, and PostgreSQL on demand (`lab.postgres`, which skips where it is not installed)."""
+    from lab import running_lab
+
+    yield from running_lab()
