@@ -207,7 +207,7 @@ def test_json_holds_every_text():
 
 @pytest.mark.parametrize("make", [export.json_file, export.gitlab_report])
 def test_what_is_not_text_is_refused_where_text_is_needed(make):
-    value = b"\xff\xfe" + secrets.token_bytes(4)
+    value = b"\xff\xfe" + secrets.token_hex(4).encode()
     with pytest.raises(ConfigError, match="not text"):
         make({"A": Secret(value)})
 

@@ -7,7 +7,6 @@ import json
 import re
 import secrets
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -436,19 +435,3 @@ def test_inputs_reach_scripts_as_variables_alone() -> None:
         variable = "INPUT_" + name.upper().replace("-", "_")
         used = "${{ inputs." + name + " }}"
         assert (given.get(variable) == used and variable in scripts) or used in given.values(), name
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("check_jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml"),
-        ("zizmor", "--offline", "--no-progress", "--persona=pedantic", "action.yml"),
-    ],
-    ids=lambda command: command[0],
-)
-def test_checkers_have_nothing_to_say(shell: Shell, command: tuple[str, ...]) -> None:
-    program = Path(sys.executable).parent / command[0].replace("_", "-")
-    if not program.exists():
-        pytest.skip(f"{program.name} is not installed")
-    code, output = shell.run([program, *command[1:]], _ACTION)
-    assert code == 0, output
