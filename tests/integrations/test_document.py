@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkers import WORKFLOW_CHECKERS, check_workflow, program
+from checkers import WORKFLOW_CHECKERS, check_workflow
 from pipeline import ROOT, Shell
 
 _DOCUMENT = (ROOT / "docs/integrations.md").read_text()
