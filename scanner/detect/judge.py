@@ -34,8 +34,6 @@ def judge(rule: Rule, value: bytes, window: bytes, at: int = 0) -> Verdict:
 
     For rules that weigh it is the value's line, in which the value begins at `at`.
     """
-    if rule.structure:
-        return Verdict(rule.confidence, "it is the sign of what is read as a whole")
     for expression in rule.allow:
         if _compiled(expression).fullmatch(value):
             return Verdict(None, f"the rule allows values like /{expression}/")

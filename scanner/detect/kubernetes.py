@@ -32,33 +32,35 @@ class Field(NamedTuple):
     is_encoded: bool
 
 
-def read_fields(data: bytes, markers: Iterable[Span]) -> list[Field]:
-    """Return the values of the Secrets whose `kind` stands at these places (ascending), each once, in order of place.
+_Found = tuple[bytes, int, int, bool]
 
-    What was read for one of them is not read again for another one, so the time grows with the content.
+
+def read_fields(data: bytes, markers: Iterable[Span]) -> list[Field]:
+    """Return the values of the Secrets whose `kind` stands at these places, each once, in order of place.
+
+    What is read around each hangs on nothing further away than `REACH_BYTES`, and no map has a second `kind`: so one
+    reading does not go over what another one reads, and the time grows with the content.
     """
     found: dict[Span, Field] = {}
-    json_end = 0
-    yaml_ends: dict[int, int] = {}
     for marker in markers:
-        at, low, high = marker.start, max(0, marker.start - REACH_BYTES), min(len(data), marker.end + REACH_BYTES)
-        if _JSON_KIND.search(data, max(low, at - _KIND_BYTES), at + _KIND_BYTES):
-            if at < json_end:
-                continue
-            values, json_end = _in_json(data, at, max(low, json_end))
-        else:
-            line = next(_lines(data, data.rfind(b"\n", low, at) + 1 or low, high), None)
-            if line is None or line.key != b"kind" or at < yaml_ends.get(line.column, 0):
-                continue
-            values, yaml_ends[line.column] = _in_yaml(data, line, low, high)
-        for name, start, stop, is_encoded in values:
+        low, high = max(0, marker.start - REACH_BYTES), min(len(data), marker.end + REACH_BYTES)
+        for name, start, stop, is_encoded in _around(data, marker.start, low, high):
             field = _field(name, data[start:stop], Span(start, stop), is_encoded=is_encoded)
             if field is not None:
                 found[field.span] = field
     return [found[span] for span in sorted(found)]
 
 
-_Found = tuple[bytes, int, int, bool]
+def _around(data: bytes, at: int, low: int, high: int) -> Iterable[_Found]:
+    """Return what the Secret holds whose kind is named here."""
+    quoted = _JSON_KIND.search(data, max(low, at - _KIND_BYTES), at + _KIND_BYTES)
+    if quoted:
+        start = _json_start(data, quoted.start(), low)
+        return _in_json(data, start, high) if start >= 0 else ()
+    line = next(_lines(data, data.rfind(b"\n", low, at) + 1 or low, high), None)
+    return _in_yaml(data, line, low, high) if line is not None and line.key == b"kind" else ()
+
+
 _JSON_KIND: Final = re.compile(rb'"kind"\s{0,8}:\s{0,8}"Secret"')
 _KIND_BYTES: Final = 32
 _LITERAL: Final = re.compile(rb"""\{\{-?\s*["'`]([^"'`{}\\]{3,300})["'`]\s*\|\s*b64enc\b""")
@@ -79,7 +81,7 @@ def _field(name: bytes, text: bytes, span: Span, *, is_encoded: bool) -> Field |
     return Field(name, span, decoded.strip(), is_encoded=True)
 
 
-_HEAD: Final = re.compile(rb"(?P<indent>[ ]*)(?P<dash>(?:-[ ]+)*)(?P<quote>[\"']?)(?P<key>[\w./-]{1,253})(?P=quote)[ \t]*:(?=[ \t\r]|\Z)")
+_HEAD: Final = re.compile(rb"[ ]*(?:-[ ]+)*(?P<quote>[\"']?)(?P<key>[\w./-]{1,253})(?P=quote)[ \t]*:(?=[ \t\r]|\Z)")
 _SEPARATOR: Final = re.compile(rb"(?:---|\.\.\.)(?:\s|\Z)|[ \t]*```|[A-Z_]*EOF\s*\Z")
 _BLOCK: Final = re.compile(rb"[|>][+-]?\d?[+-]?[ \t]*(?:#.*)?\r?\Z")
 _FLOW_PAIR: Final = re.compile(rb"[\"']?([\w./-]{1,253})[\"']?[ \t]*:[ \t]+[\"']?([^\"',{}\r\n]+)")
@@ -100,6 +102,10 @@ class _Line(NamedTuple):
     @property
     def begins_item(self) -> bool:
         return self.column > self.indent
+
+    def is_kind(self, column: int) -> bool:
+        """Whether it is a map's `kind`, its keys in this column."""
+        return self.column == column and self.key == b"kind"
 
 
 def _lines(text: bytes, start: int, end: int) -> Iterator[_Line | None]:
@@ -122,15 +128,13 @@ def _lines(text: bytes, start: int, end: int) -> Iterator[_Line | None]:
         start = stop + 1
 
 
-def _in_yaml(text: bytes, kind: _Line, low: int, high: int) -> tuple[list[_Found], int]:
-    """Return the values of the Secret that this line says the kind of, and where its map ends."""
+def _in_yaml(text: bytes, kind: _Line, low: int, high: int) -> Iterator[_Found]:
+    """Yield the values of the Secret that this line says the kind of."""
     above = [] if kind.begins_item else _above(text, kind.start, kind.column, low)
-    block = [*above, *_below(text, kind.start, kind.column, high)]
-    found: list[_Found] = []
+    block = [*above, kind, *_below(text, kind.end + 1, kind.column, high)]
     for number, line in enumerate(block):
         if line.column == kind.column and line.key in (b"data", b"stringData"):
-            found += _children(text, line, block[number + 1 :])
-    return found, block[-1].end
+            yield from _children(text, line, block[number + 1 :])
 
 
 def _above(text: bytes, begin: int, column: int, low: int) -> list[_Line]:
@@ -140,7 +144,7 @@ def _above(text: bytes, begin: int, column: int, low: int) -> list[_Line]:
         start = max(low, text.rfind(b"\n", low, begin - 1) + 1)
         for line in _lines(text, start, begin):
             begins = line is not None and line.begins_item and line.column == column
-            if line is None or (line.indent < column and not begins):
+            if line is None or (line.indent < column and not begins) or line.is_kind(column):
                 return found[::-1]
             found.append(line)
             if begins:
@@ -150,13 +154,11 @@ def _above(text: bytes, begin: int, column: int, low: int) -> list[_Line]:
 
 
 def _below(text: bytes, begin: int, column: int, high: int) -> Iterator[_Line]:
-    """Yield the lines of a map from one of its own on, to its last."""
-    first = True
+    """Yield the lines of a map behind one of its own, to its last."""
     for line in _lines(text, begin, high):
-        if line is None or (line.indent < column and not first):
+        if line is None or line.indent < column or line.is_kind(column):
             return
         yield line
-        first = False
 
 
 def _children(text: bytes, head: _Line, lines: Sequence[_Line]) -> Iterator[_Found]:
@@ -217,13 +219,15 @@ class _Map:
         self.inner: dict[bytes, _Map] = {}
 
 
-def _in_json(text: bytes, at: int, floor: int) -> tuple[list[_Found], int]:
-    """Return the values of the Secrets in the JSON around a place that begins at `floor` or later, and where it ends."""
-    found: list[_Found] = []
+# No Secret has more maps within each other.
+_DEEPEST: Final = 24
+
+
+def _in_json(text: bytes, begin: int, high: int) -> Iterable[_Found]:
+    """Return the values of the Secret that begins here."""
     stack: list[_Map | None] = []
     is_value = False
-    end = at
-    for token in _TOKEN.finditer(text, _json_start(text, at, floor)):
+    for token in _TOKEN.finditer(text, begin, high):
         here = stack[-1] if stack else None
         sign = token[0][:1]
         if sign in (b"{", b"["):
@@ -231,45 +235,49 @@ def _in_json(text: bytes, at: int, floor: int) -> tuple[list[_Found], int]:
             if here is not None and new is not None:
                 here.inner[here.key] = new
             stack.append(new)
-        elif sign in (b"}", b"]"):
-            ended = stack.pop() if stack else None
-            found += _held(text, ended) if ended is not None else ()
-            if not stack:
-                end = max(at, token.end())
+            if len(stack) > _DEEPEST:
                 break
+        elif sign in (b"}", b"]"):
+            ended = stack.pop()
+            if not stack:
+                return _held(ended) if ended is not None else ()
         elif sign == b'"' and here is not None:
             if is_value:
                 here.texts.append((here.key, token.start(1), token.end(1)))
             else:
                 here.key = token[1]
         is_value = sign == b":"
-        end = max(at, token.end())
-    return found, end
+    return ()
 
 
-def _held(text: bytes, ended: _Map) -> Iterator[_Found]:
-    """Yield what an object holds that is a Secret."""
-    if any(key == b"kind" and text[start:end] == b"Secret" for key, start, end in ended.texts):
-        for name in (b"data", b"stringData"):
-            inner = ended.inner.get(name)
-            for key, start, end in inner.texts if inner else ():
-                if start < end:
-                    yield key, start, end, name == b"data"
+def _held(ended: _Map) -> Iterator[_Found]:
+    for name in (b"data", b"stringData"):
+        inner = ended.inner.get(name)
+        for key, start, end in inner.texts if inner else ():
+            if start < end:
+                yield key, start, end, name == b"data"
+
+
+# Texts and brackets of JSON that is read from its end: what escapes a quote stands behind it.
+_BACKWARDS: Final = re.compile(rb'"(?:[^"]|"(?=\\))*+"|[{}\[\]]')
 
 
 def _json_start(text: bytes, at: int, floor: int) -> int:
-    """Return where the JSON around a place begins: the bracket that opens its object, or the line that has it."""
-    line = max(text.rfind(b"\n", floor, at) + 1, floor)
-    if b"{" in text[line:at]:
-        return text.index(b"{", line, at)
-    indent = len(text[line:at]) - len(text[line:at].lstrip(b" \t"))
-    while line > floor:
-        start = max(text.rfind(b"\n", floor, line - 1) + 1, floor)
-        bare = text[start:line].lstrip(b" \t")
-        if b"{" in bare and line - start - len(bare) < max(indent, 1):
-            return start + text[start:line].rindex(b"{")
-        line = start
-    return at
+    """Return where the object begins whose `kind` stands here, at `floor` or later; -1 where it has another, or is none."""
+    size = 4096
+    while True:
+        low = max(floor, at - size)
+        depth = 0
+        for token in _BACKWARDS.finditer(text[low:at][::-1]):
+            sign = token[0]
+            depth += (sign in (b"}", b"]")) - (sign in (b"{", b"["))
+            if depth < 0:
+                return at - token.end() if sign == b"{" else -1
+            if not depth and sign == b'"dnik"':
+                return -1
+        if low == floor:
+            return -1
+        size *= 4
 
 
 # What Secrets hold beside secrets.
