@@ -20,7 +20,8 @@ from scanner.git.repo import Repository
 from scanner.model import Known, Ledger, Screen
 
 if TYPE_CHECKING:
-    from scanner.git.kernel.pack import Copies, Pack
+    from scanner.git.kernel.pack import Pack
+    from scanner.git.kernel.patch import Copies
     from scanner.git.kernel.reader import Reader
 
 # Larger objects, and what is made of them, git reads: they are few, and what is held while deltas are applied is
@@ -183,7 +184,7 @@ def _find(pack: "Pack", name: bytes, kind: int) -> int:
 def _read_pack(
     pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]
 ) -> "Iterator[tuple[str, bytes, Copies]]":
-    from scanner.git.kernel.pack import Copies
+    from scanner.git.kernel.patch import Copies
 
     held: dict[int, tuple[bytes, Copies]] = {}
     for number in pack.walk(kind):

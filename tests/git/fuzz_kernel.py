@@ -1,145 +1,275 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged packs, deltas, indexes and trees for the kernel, for as long as one likes: `fuzz_kernel.py SECONDS [SEED]`.
+"""Damaged packs, deltas, indexes, trees and commits for the kernel: `fuzz_kernel.py SECONDS [SEED]`.
 
-Run it with a kernel that was compiled with -fsanitize=address, where a read outside of a buffer ends the process.
-An outcome is content or `ValueError`; whatever else comes, and a process that dies, is a bug.
+An execution is one damaged input, read by one part of the kernel to its end. It has to end in content, or in the
+`ValueError` that leaves the object to git; whatever else comes, and a process that dies, is a bug. What is accepted is
+compared with what plain Python makes of the same bytes.
+
+Run it with a kernel that was compiled with `CFLAGS=-fsanitize=address LDFLAGS=-fsanitize=address`, where a read outside
+of a buffer ends the process: `LD_PRELOAD` the compiler's `libasan.so`, with `PYTHONMALLOC=malloc`, so that every object of
+Python's is guarded, and `ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=8:malloc_context_size=2`. A line is printed
+for each batch before it is run; `fuzz_kernel.py 0 SEED` repeats a batch by its seed.
 """
 
-import contextlib
 import itertools
 import random
 import sys
 import time
 from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
 
-from packmaker import chain, instructions
-from test_packs import a_pack
-from test_trees import random_versions
+from damage import (
+    ID_BYTES,
+    Arena,
+    Made,
+    Piece,
+    assemble,
+    damage,
+    pieces_of,
+    some_commits,
+    some_index,
+    some_ops,
+    some_trees,
+    some_versions,
+    stored,
+)
+from packmaker import instructions
 
-from scanner.git.kernel import ways
+from scanner.git import facts as plain
+from scanner.git.headers import parse_commit, person_line
+from scanner.git.kernel import known, ways
 from scanner.git.kernel.facts import Facts
-from scanner.git.kernel.pack import Copies, Pack
+from scanner.git.kernel.pack import Pack
+from scanner.git.kernel.patch import Copies
 from scanner.git.kernel.reader import Reader
 from scanner.git.kernel.trees import read_trees
+from scanner.git.packindex import parse_index
+
+_BATCH = 20_000
+_SEEDS = 24
+# One of so many results is compared with plain Python's, which takes far longer than the kernel.
+_COMPARED = 8
+_LIMITS = (10, 300, 1 << 22, 1 << 22, 1 << 22)
+_READ = "read"
 
 
-def _damaged(source: random.Random, data: bytes) -> bytes:
-    out = bytearray(data)
-    for _ in range(source.randint(0, 5)):
-        action, at = source.randrange(5), source.randrange(len(out) + 1)
-        if action == 0:
-            out[at:at] = source.randbytes(source.randint(1, 8))
-        elif action == 1:
-            del out[at : at + source.randint(1, 9)]
-        elif out:
-            out[at % len(out)] = source.choice((0, 1, 0x7F, 0x80, 0xFF, source.randrange(256)))
+class Batch:
+    """What one batch damages, made once: seeds of each kind."""
+
+    def __init__(self, source: random.Random) -> None:
+        self.source, self.arena = source, Arena()
+        self.versions = [some_versions(source) for _ in range(_SEEDS)]
+        self.trees = [some_trees(source) for _ in range(_SEEDS)]
+        self.commits = [commit for _ in range(_SEEDS) for commit in some_commits(source)]
+        self.indexes = [some_index(source) for _ in range(_SEEDS)]
+        bases = [source.randbytes(source.getrandbits(8)) for _ in range(_SEEDS)]
+        self.deltas = [(base, instructions(len(base), some_ops(source, len(base), range(len(base))))) for base in bases * 2]
+        self.facts, self.uses = Facts(ID_BYTES), 0
+        self.whole = Pack(self.arena.place(b"PACK" + bytes(8) + b"\x30" + stored(b"")), bytes(20), array("Q", [12]), 20, 1 << 20)
+
+    def shared_facts(self) -> Facts:
+        """Return facts that several executions fill."""
+        self.uses += 1
+        if self.uses % 500 == 0:
+            self.facts = Facts(ID_BYTES)
+        return self.facts
+
+    def is_compared(self) -> bool:
+        """Whether this result is to be compared with plain Python's."""
+        return self.source.randrange(_COMPARED) == 0
+
+
+def _delta(batch: Batch) -> str:
+    """Apply a damaged delta."""
+    base, delta = batch.source.choice(batch.deltas)
+    delta, copies = damage(batch.source, delta), Copies()
+    made = batch.whole.patch(delta, base, copies)
+    if batch.is_compared():
+        assert made == _patched(delta, base)
+        done = 0
+        for at, start, size in copies.copies():
+            assert at >= done
+            assert made[at : at + size] == base[start : start + size]
+            done = at + size
+    return _READ
+
+
+def _patched(delta: bytes, base: bytes) -> bytes:
+    """Return what a delta makes of a base, by gitformat-pack(5) ("Deltified representation")."""
+    sizes, at, out = [], 0, bytearray()
+    for _ in range(2):
+        value = shift = 0
+        while True:
+            value |= (delta[at] & 0x7F) << shift
+            shift += 7
+            at += 1
+            if not delta[at - 1] & 0x80:
+                break
+        sizes.append(value)
+    while at < len(delta):
+        op, numbers = delta[at], [0] * 7
+        at += 1
+        if op & 0x80:
+            for bit in range(7):
+                if op & 1 << bit:
+                    numbers[bit] = delta[at]
+                    at += 1
+            start = int.from_bytes(bytes(numbers[:4]), "little")
+            out += base[start : start + (int.from_bytes(bytes(numbers[4:]), "little") or 0x10000)]
+        else:
+            out += delta[at : at + op]
+            at += op
+    assert sizes == [len(base), len(out)]
     return bytes(out)
 
 
-def _pack(source: random.Random, entries: list[bytes]) -> int:
-    offsets, content = array("Q"), b"PACK\0\0\0\2\0\0\0\3"
-    for made in entries:
-        offsets.append(len(content))
-        content += _damaged(source, made) if source.random() < 0.5 else made
-    count = len(entries)
-    if source.random() < 0.3:
-        offsets[source.randrange(count)] = source.choice((0, 11, 12, len(content), 1 << 63, source.randrange(len(content))))
-    names = b"".join(i.to_bytes(20, "big") for i in range(count)) if source.random() < 0.9 else source.randbytes(20 * count)
-    pack = Pack(content + bytes(20), names, offsets, 20, source.choice((10, 1000, 1 << 22)))
+def _opened(batch: Batch, pieces: list[Piece]) -> tuple[Made, Pack]:
+    made = assemble(batch.source, pieces, batch.arena)
+    return made, Pack(made.content, made.names, made.offsets, ID_BYTES, batch.source.choice(_LIMITS))
+
+
+def _pack(batch: Batch) -> str:
+    """Read all of a pack in which something is damaged, object by object."""
+    source = batch.source
+    _, pack = _opened(batch, source.choice(batch.versions if source.getrandbits(2) else batch.trees))
     contents: dict[int, bytes] = {}
+    outcome = _READ
     for kind in range(8):
         for number in pack.walk(kind):
             assert pack.find(pack.name(number)) >= -1
-            base, delta = pack.base(number), Copies()
-            with contextlib.suppress(ValueError):
-                contents[number] = pack.read(number) if base < 0 else pack.apply(number, contents.get(base, b""), delta)
-        _read(source, pack, kind)
-    flags = bytearray(count)
-    pack.also_in(pack, flags)
-    return pack.count
+            base = pack.base(number)
+            try:
+                contents[number] = pack.read(number) if base < 0 else pack.apply(number, contents.get(base, b""), Copies())
+            except ValueError as error:
+                outcome = str(error)
+    pack.also_in(pack, bytearray(pack.count))
+    return outcome if pack.ids(0) == [] else "an entry of no kind"
 
 
-def _read(source: random.Random, pack: Pack, kind: int) -> None:
-    """Read a slice of a walk, or a walk out of order, with hits where nothing is and answers of any shape."""
-    skip = bytes(source.random() < 0.3 for _ in range(pack.count)) if source.random() < 0.3 else None
-    order = pack.walk(kind, skip)
-    cuts = pack.cuts(order, source.randint(1, 3))
+def _stream(batch: Batch) -> str:
+    """Inflate damaged data."""
+    piece = batch.source.choice(batch.source.choice(batch.versions))
+    size = len(piece.data) if batch.source.getrandbits(2) else batch.source.getrandbits(7)
+    content = b"PACK" + bytes(8) + bytes((0xB0 | size & 15, size >> 4)) + damage(batch.source, piece.packed)
+    made = Pack(batch.arena.place(content), bytes(20), array("Q", [12]), 20, 1 << 20).read(0)
+    assert len(made) == size
+    return _READ
+
+
+def _index(batch: Batch) -> str:
+    """Open a pack by an index, either of which may be damaged."""
+    source = batch.source
+    index, content = source.choice(batch.indexes)
+    dice = source.getrandbits(3)
+    head = 4 * 256 + 8 * (index[:4] == b"\xfftOc")
+    if dice < 5:  # between the fan-out table and the pack's last bytes, where something else is mostly not in order
+        index = index[:head] + damage(source, index[head : -2 * ID_BYTES]) + index[-2 * ID_BYTES :]
+    elif dice < 6:
+        index = damage(source, index)
+    else:
+        content = damage(source, content)
+    names, offsets = parse_index(index, content, ID_BYTES)
+    # The last of a pack's bytes is for nobody but `parse_index`.
+    pack = Pack(batch.arena.place(content[:-ID_BYTES]), names, offsets, ID_BYTES, 1 << 20)
+    for number in pack.walk(3):
+        pack.read(number)
+    return _READ
+
+
+def _hits(source: random.Random, reader: Reader, size: int) -> None:
+    """Tell the reader of candidates, some of them where nothing is."""
+    for _ in range(source.getrandbits(3)):
+        (reader.anchors if source.getrandbits(1) else reader.forms)(source.randrange(5), 0, source.randrange(size + 9), 0, None)
+
+
+def _reader(batch: Batch) -> str:
+    """Read a slice of a walk, or a walk out of order, as texts, with hits where nothing is and answers of any shape."""
+    source = batch.source
+    _, pack = _opened(batch, source.choice(batch.versions))
+    skip = bytes(source.getrandbits(2) == 0 for _ in range(pack.count)) if source.getrandbits(2) == 0 else None
+    order = pack.walk(3, skip)
+    cuts = pack.cuts(order, 1 + source.getrandbits(1))
     at = source.randrange(len(cuts) - 1)
     order = order[cuts[at] : cuts[at + 1]]
-    if source.random() < 0.1:
+    if source.getrandbits(4) == 0:
         order = array("i", (source.randrange(pack.count) for _ in range(5)))
-    margins = array("I", (source.randint(0, 9) for _ in range(3)))
-    limits = margins, margins, bytes(source.randrange(2) for _ in range(3))
-    memo = {(1, 0, b""): (), (1, 2, b"l\n"): ()}
-    reader = Reader(pack, order, source.randint(0, 30), source.randint(30, 60), limits, ((3, b"l"),), 9, memo, skip)
+    near = source.getrandbits(4)
+    margins = array("I", (source.getrandbits(4) for _ in range(3)))
+    limits = margins, margins, bytes(source.getrandbits(1) for _ in range(3))
+    memo = {(1, 0, b""): (), (1, 2, b"l\n"): (), (0, 1, b"e"): ("hit", 1)}
+    marks = array("I", bytes(4 * pack.count)) if source.getrandbits(1) else None
+    reader = Reader(pack, order, near, near + source.getrandbits(4), limits, ((3, b"l"), (source.getrandbits(8), b"odd")), 9, memo, skip, marks)
     while (text := reader.fill()) is not None:
-        for _ in range(source.randint(0, 9)):
-            reader.anchors(source.randint(0, 4), 0, source.randrange(len(text) + 9), 0, None)
-            reader.forms(source.randint(0, 4), 0, source.randrange(len(text) + 9), 0, None)
+        reader.contents()
+        _hits(source, reader, len(text))
         while (found := reader.settle()) is not None:
-            known = found[1]
-            for number, candidate in enumerate(known.candidates):
-                if source.random() < 0.7:
-                    known.candidates[number] = (*candidate[:2], source.choice(((), (1,), ("hit", 2))))
-            if source.random() < 0.1:
-                del known.candidates[source.randint(0, 2) :]
+            candidates = found[1].candidates
+            for number, candidate in enumerate(candidates):
+                if source.getrandbits(1):
+                    candidates[number] = (*candidate[:2], source.choice(((), (1,), ("hit", 2))))
+            if source.getrandbits(4) == 0:
+                del candidates[source.getrandbits(1) :]
+    if marks is not None:
+        known.collect(pack, marks)
+    return f"{_READ}, but for some" if reader.failed else _READ
 
 
-def _delta(source: random.Random) -> None:
-    base = source.randbytes(source.randint(0, 300)).replace(b"a", b"\n")
-    ops: list[bytes | tuple[int, int]] = []
-    for _ in range(source.randint(0, 6)):
-        at = source.randrange(len(base) + 1)
-        ops.append(source.randbytes(5) if source.random() < 0.3 else (at, source.randint(1, max(1, len(base) - at))))
-    delta = Copies()
-    pack = Pack(b"PACK" + bytes(8) + b"\x30x\x9c\x03\0\0\0\0\1" + bytes(20), bytes(20), array("Q", [12]), 20, 1 << 20)
-    with contextlib.suppress(ValueError):
-        pack.patch(_damaged(source, instructions(len(base), ops)), base, delta)
+def _known(batch: Batch) -> str:
+    """Flag, collect and merge objects that are known, by lists of ids that may be out of order or too short."""
+    source = batch.source
+    _, pack = _opened(batch, source.choice(batch.versions))
+    ids = b"".join(source.getrandbits(3).to_bytes(ID_BYTES, "big") for _ in range(source.getrandbits(3)))
+    if source.getrandbits(2) == 0:
+        ids = damage(source, ids)
+    sizes = array("I", (source.getrandbits(5) for _ in range(len(ids) // ID_BYTES)))
+    flags = bytearray(pack.count + (source.getrandbits(4) == 0))
+    known.flag(pack, 3, ids, sizes, flags)
+    found = known.collect(pack, array("I", [source.getrandbits(2) for _ in range(pack.count)]))
+    merged = known.merge(ID_BYTES, *found, ids, sizes)
+    assert len(merged[0]) == ID_BYTES * len(merged[1])
+    return _READ
 
 
-def _chain(source: random.Random) -> list[bytes]:
-    """Return the entries of versions that change as files do."""
-    first = b"".join(b"line %d\n" % i for i in range(source.randint(0, 90)))
-    versions, size = [], len(first)
-    for _ in range(source.randint(0, 6)):
-        cuts = sorted(source.randint(0, size) for _ in range(source.randint(0, 4)))
-        ops: list[bytes | tuple[int, int]] = []
-        for start, stop in itertools.pairwise([0, *cuts, size]):
-            if start < stop and source.random() < 0.8:
-                ops.append((start, stop - start))
-            if source.random() < 0.3:
-                ops.append(source.randbytes(source.randint(1, 9)))
-        versions.append(ops)
-        size = sum(len(op) if isinstance(op, bytes) else op[1] for op in ops)
-    return chain(first, versions)[0]
+def _tree(batch: Batch) -> str:
+    """Take in a damaged tree that stands by itself."""
+    source, known_facts = batch.source, batch.shared_facts()
+    data = damage(source, source.choice(batch.trees)[0].data)
+    name = source.randbytes(ID_BYTES)
+    whole = known_facts.add_tree(name, data)
+    if batch.is_compared():
+        slow = plain.Facts(ID_BYTES)
+        assert slow.add_tree(name, data) == whole
+        assert _said(slow, 0) == _said(known_facts, len(known_facts.trees) - 1)
+    return _READ if whole else "a malformed tree"
 
 
-def _tree(source: random.Random) -> None:
-    """Read damaged trees made of each other and damaged commits, and look for things in them."""
-    count = source.randint(0, 9)
-    first = b"".join(b"%s %02d\0" % (source.choice((b"100644", b"040000", b"160000")), i) + bytes(19) + bytes([i]) for i in range(count))
-    entries = chain(first, random_versions(source, len(first)), kind=2)[0]
-    offsets, content = array("Q"), b"PACK\0\0\0\2" + len(entries).to_bytes(4, "big")
-    for made in entries:
-        offsets.append(len(content))
-        content += _damaged(source, made) if source.random() < 0.1 else made
-    names = b"".join(i.to_bytes(20, "big") for i in range(len(entries)))
-    pack = Pack(content + bytes(20), names, offsets, 20, source.choice((100, 1000, 1 << 20)))
-    facts, failed = Facts(20), list[bytes]()
-    if source.random() < 0.5:
+def _said(facts: plain.Facts, tree: int) -> list[tuple[bytes, bytes, int]]:
+    """Return what a tree that is made of no other has."""
+    added = facts.changes[facts.bounds[2 * tree + 1] : facts.bounds[2 * tree + 2]]
+    return [(facts.label(facts.labels[e]), facts.id(facts.children[e]), facts.kinds[e]) for e in added]
+
+
+def _trees(batch: Batch) -> str:
+    """Take in the trees of a pack, and look for things in them and in damaged commits of them."""
+    source = batch.source
+    made, pack = _opened(batch, source.choice(batch.trees))
+    facts, failed = Facts(ID_BYTES), list[bytes]()
+    if source.getrandbits(1):
         facts.add_pack(pack)
-    for _ in range(source.randint(1, 2)):
+    for _ in range(1 + (source.getrandbits(3) == 0)):
         read_trees(pack, facts, failed)
-    facts.add_tree(names[-20:], _damaged(source, first))
-    head = b"tree %040d\nparent %040d\nauthor A <a> 1 +0000\ncommitter A <a> 1 +0000\n\nx" % (count, source.randrange(99))
-    commits = [(bytes(19) + bytes([n]), _damaged(source, head)) for n in range(40, 44)]
+    if source.getrandbits(2) == 0:
+        _walk(batch, facts)
+    return f"{_READ}, but for some" if failed else _READ
+
+
+def _walk(batch: Batch, facts: Facts) -> None:
+    source = batch.source
+    commits = [(b"\0" * 19 + bytes([number]), source.choice(batch.commits)) for number in range(40, 44)]
     for name, _ in facts.take_commits(commits):
-        facts.keep_commit(name, None, [names[:20]], 1, b"")
-    _walk(source, facts)
-
-
-def _walk(source: random.Random, facts: Facts) -> None:
-    objects = bytearray(source.random() < 0.3 for _ in range(len(facts.flags)))
+        facts.keep_commit(name, None, [b"\0" * 19 + b"\1"], 1, b"")
+    objects = bytearray(source.getrandbits(2) == 0 for _ in range(len(facts.flags)))
     order = ways.by_age(facts)
     reach, links = bytearray(len(order)), ways.links(facts)
     members = ways.spread(order[:1], facts.parent_bounds, links, reach, 1)
@@ -154,19 +284,56 @@ def _walk(source: random.Random, facts: Facts) -> None:
     ways.dangling(facts)
 
 
+def _commit(batch: Batch) -> str:
+    """Take in a damaged commit."""
+    source, facts = batch.source, batch.shared_facts()
+    name, data = source.randbytes(ID_BYTES), source.choice(batch.commits)
+    start = source.choice((0, 48, data.index(b"author")))
+    data = data[:start] + damage(source, data[start:])
+    if facts.take_commits([(name, data)]):
+        return "a commit that Python parses"
+    if batch.is_compared():
+        parsed, last = parse_commit(data), len(facts.commits) - 1
+        parents = facts.parents[facts.parent_bounds[last] : facts.parent_bounds[last + 1]]
+        assert facts.id(facts.commits[last]) == name
+        assert facts.id(facts.roots[last]).hex() == parsed.tree
+        assert [facts.id(parent).hex() for parent in parents] == list(parsed.parents)
+        assert facts.times[last] == parsed.committed
+        assert facts.line(last) == person_line(data)
+    return _READ
+
+
+# How often each is run; those that cost little, or whose bytes lead to most, come more often.
+_PARTS: tuple[tuple[Callable[[Batch], str], int], ...] = (
+    (_delta, 5), (_pack, 4), (_stream, 2), (_index, 1), (_reader, 3), (_known, 1), (_tree, 3), (_trees, 3), (_commit, 3),
+)  # fmt: skip
+Counts = Counter[tuple[str, str]]
+
+
+def run_batch(seed: int, size: int = _BATCH) -> Counts:
+    """Run so many executions; return how many of each part ended how."""
+    batch, counts = Batch(random.Random(seed)), Counts()
+    order = itertools.cycle([part for part, times in _PARTS for _ in range(times)])
+    for part in itertools.islice(order, size):
+        try:
+            outcome = part(batch)
+        except ValueError as error:
+            outcome = str(error)
+        counts[part.__name__.lstrip("_"), outcome] += 1
+    return counts
+
+
 def main(seconds: float, seed: int) -> None:
-    """Feed the kernel until the time is over, and say how often."""
-    source, entries = random.Random(seed), a_pack()[0]
-    deadline, count = time.monotonic() + seconds, 0
-    while time.monotonic() < deadline:
-        for _ in range(100):
-            with contextlib.suppress(ValueError):
-                _pack(source, entries if source.random() < 0.3 else _chain(source))
-            _delta(source)
-            with contextlib.suppress(ValueError):
-                _tree(source)
-            count += 3
-    print(f"{count:,} executions, seed {seed}")
+    """Run batches until the time is over, and say what came of them."""
+    counts, deadline = Counts(), time.monotonic() + seconds
+    for number in itertools.count(seed):
+        print(f"seed {number}, {counts.total():,} executions before", flush=True)
+        counts += run_batch(number)
+        if time.monotonic() >= deadline:
+            break
+    for (part, outcome), count in sorted(counts.items()):
+        print(f"{count:>12,}  {part}: {outcome}")
+    print(f"{counts.total():>12,}  executions")
 
 
 if __name__ == "__main__":

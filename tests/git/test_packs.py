@@ -14,7 +14,7 @@ from scanner.git.facts import KNOWN, Facts
 from scanner.git.packs import LARGE, open_packs
 from scanner.git.repo import open_repository
 
-kernel = pytest.importorskip("scanner.git.kernel.pack", reason="the kernel is not compiled here")
+patch = pytest.importorskip("scanner.git.kernel.patch", reason="the kernel is not compiled here")
 
 NAMES = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 
@@ -124,7 +124,7 @@ OPS = st.lists(
 @given(st.binary(max_size=400), OPS)
 def test_deltas_against_their_definition(base, ops):
     ops = [op for op in ops if isinstance(op, bytes) or op[0] + op[1] <= len(base)]
-    pack, delta = pack_of([entry(3, b"")]), kernel.Copies()
+    pack, delta = pack_of([entry(3, b"")]), patch.Copies()
     made = pack.patch(instructions(len(base), ops), base, delta)
     assert made == result(base, ops)
     for at, source, size in delta.copies():

@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from array import array
 from mmap import mmap
-from typing import Any
 
-class Copies:
-    before: Any
-    notes: Any
-    def __init__(self, before: object = None) -> None: ...
-    def copies(self) -> list[tuple[int, int, int]]: ...
+from scanner.git.kernel.patch import Copies
 
 class Pack:
     count: int
