@@ -4,6 +4,7 @@
 Format: gitformat-pack(5), "Original (version 1) pack-*.idx files" and "Version 2 pack-*.idx files".
 """
 
+import contextlib
 import mmap
 import sys
 from array import array
@@ -37,6 +38,13 @@ def digest_ids(path: str, id_bytes: int) -> bytes:
     begin = 8 + _FANOUT_BYTES
     with memoryview(index) as whole:
         return hashlib.sha256(whole[begin : begin + count * id_bytes]).digest()
+
+
+def release(mapped: mmap.mmap) -> None:
+    """Give back the memory that what was read of a mapped file takes; whoever reads it again has it again."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        with contextlib.suppress(OSError):  # pages that are locked
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _map(path: str) -> mmap.mmap:

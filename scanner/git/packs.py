@@ -10,12 +10,13 @@ the work is optional; see `kernel/`.
 import mmap
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.git.facts import IS_TREE, Facts
 from scanner.git.folders import loose_ids, object_folders, pack_indexes
-from scanner.git.packindex import map_pack, parse_index
+from scanner.git.packindex import map_pack, parse_index, release
 from scanner.git.repo import Repository
 from scanner.model import Known, Ledger, Screen
 
@@ -234,4 +235,4 @@ def _open_pack(make: "type[Pack]", path: str, id_bytes: int, limit: int) -> "Pac
     """Open a pack by its index; None for one without objects. Raises `ValueError` where the two do not fit."""
     index, content = map_pack(path)
     names, offsets = parse_index(index, content, id_bytes)
-    return make(content, names, offsets, id_bytes, limit) if offsets else None
+    return make(content, names, offsets, id_bytes, limit, partial(release, content)) if offsets else None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from array import array
+from collections.abc import Callable
 from mmap import mmap
 
 from scanner.git.kernel.patch import Copies
@@ -7,7 +8,13 @@ from scanner.git.kernel.patch import Copies
 class Pack:
     count: int
     def __init__(
-        self, content: bytes | mmap, names: bytes, offsets: array[int], id_bytes: int, limit: int
+        self,
+        content: bytes | memoryview | mmap,
+        names: bytes,
+        offsets: array[int],
+        id_bytes: int,
+        limit: int,
+        release: Callable[[], object] | None = None,
     ) -> None: ...
     def name(self, number: int) -> bytes: ...
     def base(self, number: int) -> int: ...

@@ -20,19 +20,24 @@ from scanner.git.kernel.patch cimport Copied, Copies, patch
 
 # A pack of more entries than this is git's to read; numbers of entries are 32 bits wide here.
 cdef size_t _MOST_ENTRIES = 1 << 30
+# A pack is mapped by blocks of 64 KiB, as Linux does around a page that is read, and no more than so many of them.
+cdef unsigned int _BLOCK_BITS = 16
+cdef size_t _MOST_MAPPED = 512
 
 
 cdef class Pack:
     """A pack and its index, both as they are mapped; entries are numbered in the order of their offsets.
 
-    `names` are the ids of the index, sorted, and `offsets` what it says of them, as native 64-bit numbers.
+    `names` are the ids of the index, sorted, and `offsets` what it says of them, as native 64-bit numbers. `release` is
+    called at times while the pack is read: what was read of the content counts as this process's memory until it is
+    given back.
     """
 
     def __cinit__(self, const uint8_t[::1] content, const uint8_t[::1] names, const uint64_t[::1] offsets,
-                  size_t id_bytes, size_t limit):
+                  size_t id_bytes, size_t limit, release=None):
         cdef size_t count = <size_t>offsets.shape[0]
         cdef size_t i
-        self._content, self._names = content, names
+        self._content, self._names, self._release = content, names, release
         self._limit = limit
         self._id_bytes = id_bytes
         if id_bytes != 20 and id_bytes != 32:
@@ -60,6 +65,7 @@ cdef class Pack:
             self._numbers[self._entries[i].name] = <int32_t>i
         self._inflater = Inflater()
         for i in range(count):
+            self._touch(self._entries[i].offset, self._entries[i].offset)
             self._read_header(&self._entries[i])
         tell_kinds(self._entries, count)
 
@@ -234,7 +240,19 @@ cdef class Pack:
         cdef uint64_t stop = self._entries[number + 1].offset if number + 1 < self.count else self._end
         if start >= stop:
             raise ValueError("an entry without data")
+        self._touch(start, stop)
         return self._inflater.run(self._data + start, stop - start, out, size)
+
+    cdef int _touch(self, uint64_t start, uint64_t stop) except -1:
+        """Note that a part of the pack is to be read, and give back what was read before where that is much."""
+        if start >> _BLOCK_BITS != self._block:
+            self._mapped += 1
+            if self._mapped > _MOST_MAPPED and self._release is not None:
+                self._mapped = 0
+                self._release()
+        self._block = stop >> _BLOCK_BITS
+        self._mapped += self._block - (start >> _BLOCK_BITS)
+        return 0
 
     def read(self, size_t number):
         """Return the content of an entry that is no delta."""
