@@ -17,7 +17,7 @@ import sys
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from damage import (
     ID_BYTES,
@@ -26,7 +26,6 @@ from damage import (
     Piece,
     assemble,
     damage,
-    pieces_of,
     some_commits,
     some_index,
     some_ops,
@@ -38,7 +37,7 @@ from packmaker import instructions
 
 from scanner.git import facts as plain
 from scanner.git.headers import parse_commit, person_line
-from scanner.git.kernel import known, ways
+from scanner.git.kernel import ancestry, known, ways
 from scanner.git.kernel.facts import Facts
 from scanner.git.kernel.pack import Pack
 from scanner.git.kernel.patch import Copies
@@ -270,18 +269,18 @@ def _walk(batch: Batch, facts: Facts) -> None:
     for name, _ in facts.take_commits(commits):
         facts.keep_commit(name, None, [b"\0" * 19 + b"\1"], 1, b"")
     objects = bytearray(source.getrandbits(2) == 0 for _ in range(len(facts.flags)))
-    order = ways.by_age(facts)
-    reach, links = bytearray(len(order)), ways.links(facts)
-    members = ways.spread(order[:1], facts.parent_bounds, links, reach, 1)
-    order = ways.arrange(members, facts.parent_bounds, links, reach, order)
+    order = ancestry.by_age(facts)
+    reach, links = bytearray(len(order)), ancestry.links(facts)
+    members = ancestry.spread(order[:1], facts.parent_bounds, links, reach, 1)
+    order = ancestry.arrange(members, facts.parent_bounds, links, reach, order)
     found = ways.climb(facts, ways.wanted_entries(facts, objects, True), source.choice((0, 5, 1000)))
-    roots = [*ways.trees_of(facts, order), *((9, tree) for tree in ways.tops(facts))]
+    roots = [*ancestry.trees_of(facts, order), *((9, tree) for tree in ways.tops(facts))]
     for directory, entry, _ in ways.walk(facts, found, roots, 100, 100).sightings:
         assert directory >= 0
         facts.label(facts.labels[entry])
         facts.id(facts.children[entry])
     ways.unknown(facts)
-    ways.dangling(facts)
+    ancestry.dangling(facts)
 
 
 def _commit(batch: Batch) -> str:
