@@ -245,13 +245,12 @@ cdef class Pack:
 
     cdef int _touch(self, uint64_t start, uint64_t stop) except -1:
         """Note that a part of the pack is to be read, and give back what was read before where that is much."""
-        if start >> _BLOCK_BITS != self._block:
-            self._mapped += 1
-            if self._mapped > _MOST_MAPPED and self._release is not None:
-                self._mapped = 0
-                self._release()
-        self._block = stop >> _BLOCK_BITS
-        self._mapped += self._block - (start >> _BLOCK_BITS)
+        cdef size_t first = start >> _BLOCK_BITS, last = stop >> _BLOCK_BITS
+        self._mapped += last - first + (first != self._block)
+        self._block = last
+        if self._mapped > _MOST_MAPPED and self._release is not None:
+            self._mapped = last - first + 1
+            self._release()
         return 0
 
     def read(self, size_t number):

@@ -20,9 +20,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from damage import (
-    ID_BYTES,
     Arena,
-    Made,
     Piece,
     assemble,
     damage,
@@ -56,22 +54,27 @@ _READ = "read"
 class Batch:
     """What one batch damages, made once: seeds of each kind."""
 
-    def __init__(self, source: random.Random) -> None:
-        self.source, self.arena = source, Arena()
+    def __init__(self, source: random.Random, id_bytes: int) -> None:
+        self.source, self.arena, self.id_bytes = source, Arena(id_bytes), id_bytes
         self.versions = [some_versions(source) for _ in range(_SEEDS)]
-        self.trees = [some_trees(source) for _ in range(_SEEDS)]
-        self.commits = [commit for _ in range(_SEEDS) for commit in some_commits(source)]
-        self.indexes = [some_index(source) for _ in range(_SEEDS)]
+        self.trees = [some_trees(source, id_bytes) for _ in range(_SEEDS)]
+        self.commits = [commit for _ in range(_SEEDS) for commit in some_commits(source, id_bytes)]
+        self.indexes = [some_index(source, id_bytes) for _ in range(_SEEDS)]
         bases = [source.randbytes(source.getrandbits(8)) for _ in range(_SEEDS)]
         self.deltas = [(base, instructions(len(base), some_ops(source, len(base), range(len(base))))) for base in bases * 2]
-        self.facts, self.uses = Facts(ID_BYTES), 0
-        self.whole = Pack(self.arena.place(b"PACK" + bytes(8) + b"\x30" + stored(b"")), bytes(20), array("Q", [12]), 20, 1 << 20)
+        self.facts, self.uses = Facts(id_bytes), 0
+        self.whole = self.pack_of(b"\x30" + stored(b""))
+
+    def pack_of(self, entry: bytes) -> Pack:
+        """Return a pack of one entry."""
+        content = self.arena.place(b"PACK" + bytes(8) + entry)
+        return Pack(content, bytes(self.id_bytes), array("Q", [12]), self.id_bytes, 1 << 20)
 
     def shared_facts(self) -> Facts:
         """Return facts that several executions fill."""
         self.uses += 1
         if self.uses % 500 == 0:
-            self.facts = Facts(ID_BYTES)
+            self.facts = Facts(self.id_bytes)
         return self.facts
 
     def is_compared(self) -> bool:
@@ -123,15 +126,14 @@ def _patched(delta: bytes, base: bytes) -> bytes:
     return bytes(out)
 
 
-def _opened(batch: Batch, pieces: list[Piece]) -> tuple[Made, Pack]:
-    made = assemble(batch.source, pieces, batch.arena)
-    return made, Pack(made.content, made.names, made.offsets, ID_BYTES, batch.source.choice(_LIMITS))
+def _opened(batch: Batch, pieces: list[Piece]) -> Pack:
+    return Pack(*assemble(batch.source, pieces, batch.arena), batch.id_bytes, batch.source.choice(_LIMITS))
 
 
 def _pack(batch: Batch) -> str:
     """Read all of a pack in which something is damaged, object by object."""
     source = batch.source
-    _, pack = _opened(batch, source.choice(batch.versions if source.getrandbits(2) else batch.trees))
+    pack = _opened(batch, source.choice(batch.versions if source.getrandbits(2) else batch.trees))
     contents: dict[int, bytes] = {}
     outcome = _READ
     for kind in range(8):
@@ -149,28 +151,27 @@ def _pack(batch: Batch) -> str:
 def _stream(batch: Batch) -> str:
     """Inflate damaged data."""
     piece = batch.source.choice(batch.source.choice(batch.versions))
-    size = len(piece.data) if batch.source.getrandbits(2) else batch.source.getrandbits(7)
-    content = b"PACK" + bytes(8) + bytes((0xB0 | size & 15, size >> 4)) + damage(batch.source, piece.packed)
-    made = Pack(batch.arena.place(content), bytes(20), array("Q", [12]), 20, 1 << 20).read(0)
+    size = min(len(piece.data), 2047) if batch.source.getrandbits(2) else batch.source.getrandbits(7)
+    made = batch.pack_of(bytes((0xB0 | size & 15, size >> 4)) + damage(batch.source, piece.packed)).read(0)
     assert len(made) == size
     return _READ
 
 
 def _index(batch: Batch) -> str:
     """Open a pack by an index, either of which may be damaged."""
-    source = batch.source
+    source, width = batch.source, batch.id_bytes
     index, content = source.choice(batch.indexes)
     dice = source.getrandbits(3)
     head = 4 * 256 + 8 * (index[:4] == b"\xfftOc")
     if dice < 5:  # between the fan-out table and the pack's last bytes, where something else is mostly not in order
-        index = index[:head] + damage(source, index[head : -2 * ID_BYTES]) + index[-2 * ID_BYTES :]
+        index = index[:head] + damage(source, index[head : -2 * width]) + index[-2 * width :]
     elif dice < 6:
         index = damage(source, index)
     else:
         content = damage(source, content)
-    names, offsets = parse_index(index, content, ID_BYTES)
+    names, offsets = parse_index(index, content, width)
     # The last of a pack's bytes is for nobody but `parse_index`.
-    pack = Pack(batch.arena.place(content[:-ID_BYTES]), names, offsets, ID_BYTES, 1 << 20)
+    pack = Pack(batch.arena.place(content[:-width]), names, offsets, width, 1 << 20)
     for number in pack.walk(3):
         pack.read(number)
     return _READ
@@ -185,7 +186,7 @@ def _hits(source: random.Random, reader: Reader, size: int) -> None:
 def _reader(batch: Batch) -> str:
     """Read a slice of a walk, or a walk out of order, as texts, with hits where nothing is and answers of any shape."""
     source = batch.source
-    _, pack = _opened(batch, source.choice(batch.versions))
+    pack = _opened(batch, source.choice(batch.versions))
     skip = bytes(source.getrandbits(2) == 0 for _ in range(pack.count)) if source.getrandbits(2) == 0 else None
     order = pack.walk(3, skip)
     cuts = pack.cuts(order, 1 + source.getrandbits(1))
@@ -198,7 +199,8 @@ def _reader(batch: Batch) -> str:
     limits = margins, margins, bytes(source.getrandbits(1) for _ in range(3))
     memo = {(1, 0, b""): (), (1, 2, b"l\n"): (), (0, 1, b"e"): ("hit", 1)}
     marks = array("I", bytes(4 * pack.count)) if source.getrandbits(1) else None
-    reader = Reader(pack, order, near, near + source.getrandbits(4), limits, ((3, b"l"), (source.getrandbits(8), b"odd")), 9, memo, skip, marks)
+    heads = (3, b"l"), (source.getrandbits(8), b"odd")
+    reader = Reader(pack, order, near, near + source.getrandbits(4), limits, heads, 9, memo, skip, marks)
     while (text := reader.fill()) is not None:
         reader.contents()
         _hits(source, reader, len(text))
@@ -216,17 +218,17 @@ def _reader(batch: Batch) -> str:
 
 def _known(batch: Batch) -> str:
     """Flag, collect and merge objects that are known, by lists of ids that may be out of order or too short."""
-    source = batch.source
-    _, pack = _opened(batch, source.choice(batch.versions))
-    ids = b"".join(source.getrandbits(3).to_bytes(ID_BYTES, "big") for _ in range(source.getrandbits(3)))
+    source, width = batch.source, batch.id_bytes
+    pack = _opened(batch, source.choice(batch.versions))
+    ids = b"".join(source.getrandbits(3).to_bytes(width, "big") for _ in range(source.getrandbits(3)))
     if source.getrandbits(2) == 0:
         ids = damage(source, ids)
-    sizes = array("I", (source.getrandbits(5) for _ in range(len(ids) // ID_BYTES)))
+    sizes = array("I", (source.getrandbits(5) for _ in range(len(ids) // width)))
     flags = bytearray(pack.count + (source.getrandbits(4) == 0))
     known.flag(pack, 3, ids, sizes, flags)
     found = known.collect(pack, array("I", [source.getrandbits(2) for _ in range(pack.count)]))
-    merged = known.merge(ID_BYTES, *found, ids, sizes)
-    assert len(merged[0]) == ID_BYTES * len(merged[1])
+    merged = known.merge(width, *found, ids, sizes)
+    assert len(merged[0]) == width * len(merged[1])
     return _READ
 
 
@@ -234,10 +236,10 @@ def _tree(batch: Batch) -> str:
     """Take in a damaged tree that stands by itself."""
     source, known_facts = batch.source, batch.shared_facts()
     data = damage(source, source.choice(batch.trees)[0].data)
-    name = source.randbytes(ID_BYTES)
+    name = source.randbytes(batch.id_bytes)
     whole = known_facts.add_tree(name, data)
     if batch.is_compared():
-        slow = plain.Facts(ID_BYTES)
+        slow = plain.Facts(batch.id_bytes)
         assert slow.add_tree(name, data) == whole
         assert _said(slow, 0) == _said(known_facts, len(known_facts.trees) - 1)
     return _READ if whole else "a malformed tree"
@@ -252,12 +254,19 @@ def _said(facts: plain.Facts, tree: int) -> list[tuple[bytes, bytes, int]]:
 def _trees(batch: Batch) -> str:
     """Take in the trees of a pack, and look for things in them and in damaged commits of them."""
     source = batch.source
-    made, pack = _opened(batch, source.choice(batch.trees))
-    facts, failed = Facts(ID_BYTES), list[bytes]()
+    pack = _opened(batch, source.choice(batch.trees))
+    facts, failed = Facts(batch.id_bytes), list[bytes]()
+    packs = [pack]
+    if source.getrandbits(3) == 0:
+        # The same objects again, and others of the same names, where the first ones stood: a file can change while it is read.
+        packs += [pack, _opened(batch, source.choice(batch.trees))]
     if source.getrandbits(1):
-        facts.add_pack(pack)
-    for _ in range(1 + (source.getrandbits(3) == 0)):
-        read_trees(pack, facts, failed)
+        for each in packs:
+            facts.add_pack(each)
+    for each in packs:
+        read_trees(each, facts, failed)
+    if source.getrandbits(1):
+        facts.settle()
     if source.getrandbits(2) == 0:
         _walk(batch, facts)
     return f"{_READ}, but for some" if failed else _READ
@@ -265,9 +274,9 @@ def _trees(batch: Batch) -> str:
 
 def _walk(batch: Batch, facts: Facts) -> None:
     source = batch.source
-    commits = [(b"\0" * 19 + bytes([number]), source.choice(batch.commits)) for number in range(40, 44)]
+    commits = [(number.to_bytes(batch.id_bytes, "big"), source.choice(batch.commits)) for number in range(40, 44)]
     for name, _ in facts.take_commits(commits):
-        facts.keep_commit(name, None, [b"\0" * 19 + b"\1"], 1, b"")
+        facts.keep_commit(name, None, [bytes(batch.id_bytes)], 1, b"")
     objects = bytearray(source.getrandbits(2) == 0 for _ in range(len(facts.flags)))
     order = ancestry.by_age(facts)
     reach, links = bytearray(len(order)), ancestry.links(facts)
@@ -286,7 +295,7 @@ def _walk(batch: Batch, facts: Facts) -> None:
 def _commit(batch: Batch) -> str:
     """Take in a damaged commit."""
     source, facts = batch.source, batch.shared_facts()
-    name, data = source.randbytes(ID_BYTES), source.choice(batch.commits)
+    name, data = source.randbytes(batch.id_bytes), source.choice(batch.commits)
     start = source.choice((0, 48, data.index(b"author")))
     data = data[:start] + damage(source, data[start:])
     if facts.take_commits([(name, data)]):
@@ -310,8 +319,8 @@ Counts = Counter[tuple[str, str]]
 
 
 def run_batch(seed: int, size: int = _BATCH) -> Counts:
-    """Run so many executions; return how many of each part ended how."""
-    batch, counts = Batch(random.Random(seed)), Counts()
+    """Run so many executions, with ids of SHA-1 or of SHA-256; return how many of each part ended how."""
+    batch, counts = Batch(random.Random(seed), 32 if seed % 4 == 3 else 20), Counts()
     order = itertools.cycle([part for part, times in _PARTS for _ in range(times)])
     for part in itertools.islice(order, size):
         try:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from packmaker import Op, back, instructions, result, varint
 
-ID_BYTES = 20
 _ODD = bytes((0, 1, 0x0A, 0x20, 0x7F, 0x80, 0x90, 0xFF))
 _ROOM = 1 << 20
 _MOST_COPIED = 1 << 16
@@ -30,25 +29,16 @@ class Piece(NamedTuple):
     base: int
 
 
-class Made(NamedTuple):
-    """A pack that was put together, as `Pack` takes it; of the damage to a delta, which piece it befell and its bytes."""
-
-    content: memoryview
-    names: bytes
-    offsets: "array[int]"
-    victim: int
-    data: bytes | None
-
-
 class Arena:
-    """One place for all packs. They end where the place for the trailer begins, which nobody may read."""
+    """One place for all packs of a repository. They end where the place for the trailer begins, which nobody may read."""
 
-    def __init__(self) -> None:
-        self._room = bytearray(_ROOM + ID_BYTES)
+    def __init__(self, id_bytes: int) -> None:
+        self.id_bytes = id_bytes
+        self._room = bytearray(_ROOM + id_bytes)
         poison = getattr(ctypes.CDLL(None), "__asan_poison_memory_region", None)
         if poison is not None:
             at = ctypes.addressof(ctypes.c_char.from_buffer(self._room)) + _ROOM
-            poison(ctypes.c_void_p(at), ctypes.c_size_t(ID_BYTES))
+            poison(ctypes.c_void_p(at), ctypes.c_size_t(id_bytes))
 
     def place(self, content: bytes | bytearray) -> memoryview:
         """Return a pack with this content, and a trailer that ends the process if anybody reads it."""
@@ -87,10 +77,13 @@ def head(kind: int, size: int) -> bytes:
     return bytes((kind << 4 | size & 15 | 0x80,)) + varint(size >> 4)
 
 
-def assemble(source: random.Random, pieces: Sequence[Piece], arena: Arena) -> Made:
-    """Return a pack of these pieces with one of them damaged, or what the index says of them, or none."""
+def assemble(
+    source: random.Random, pieces: Sequence[Piece], arena: Arena
+) -> "tuple[memoryview, bytes, array[int]]":
+    """Return a pack of these pieces, its ids and offsets: one piece is damaged, or what the index says of it, or nothing."""
     count, way = len(pieces), source.getrandbits(4)
-    victim, hurt = source.randrange(count), None
+    victim = source.randrange(count)
+    width = arena.id_bytes
     content, offsets = bytearray(b"PACK\0\0\0\2" + struct.pack(">I", count)), array("Q")
     for number, piece in enumerate(pieces):
         start, packed, size = len(content), piece.packed, len(piece.data)
@@ -99,7 +92,7 @@ def assemble(source: random.Random, pieces: Sequence[Piece], arena: Arena) -> Ma
         if piece.base >= 0:
             by_name = source.getrandbits(2) == 0
             kind = 7 if by_name else 6
-            before = piece.base.to_bytes(ID_BYTES, "big") if by_name else back(start - offsets[piece.base])
+            before = piece.base.to_bytes(width, "big") if by_name else back(start - offsets[piece.base])
         if number == victim:
             if way < 5:
                 hurt = damage(source, piece.data)
@@ -113,17 +106,17 @@ def assemble(source: random.Random, pieces: Sequence[Piece], arena: Arena) -> Ma
             elif way == 10:
                 before = back(source.choice((0, 1, start, start - 12, start + 1, 1 << 50, source.getrandbits(9))))
             elif way == 11:
-                before = source.choice((number, number + 1, count, 0)).to_bytes(ID_BYTES, "big")
+                before = source.choice((number, number + 1, count, 0)).to_bytes(width, "big")
             elif way == 12:
                 content += damage(source, head(kind, size) + before) + packed
                 continue
         content += head(kind, size) + before + packed
-    names = b"".join(number.to_bytes(ID_BYTES, "big") for number in range(count))
+    names = b"".join(number.to_bytes(width, "big") for number in range(count))
     if way == 13:
-        names = source.randbytes(ID_BYTES * count)
+        names = source.randbytes(width * count)
     elif way == 14:
         offsets[victim] = source.choice((0, 11, 12, len(content), 1 << 63, source.randrange(len(content))))
-    return Made(arena.place(content), names, offsets, victim if hurt is not None else -1, hurt)
+    return arena.place(content), names, offsets
 
 
 def pieces_of(source: random.Random, kind: int, contents: "Sequence[tuple[bytes, int, Sequence[Op]]]") -> list[Piece]:
@@ -154,7 +147,7 @@ def some_versions(source: random.Random) -> list[Piece]:
     """Return the pieces of a file's versions, and now and then of another object."""
     first = b"".join(b"line %d\n" % number for number in range(source.getrandbits(6)))
     contents: list[tuple[bytes, int, Sequence[Op]]] = [(first, -1, ())]
-    for _ in range(source.getrandbits(3)):
+    for _ in range(source.getrandbits(3) or 40):
         base = source.randrange(len(contents)) if source.getrandbits(1) else len(contents) - 1
         content = contents[base][0]
         ops = some_ops(source, len(content), range(1, max(2, len(content))))
@@ -165,11 +158,11 @@ def some_versions(source: random.Random) -> list[Piece]:
     return pieces
 
 
-def some_trees(source: random.Random) -> list[Piece]:
+def some_trees(source: random.Random, id_bytes: int) -> list[Piece]:
     """Return the pieces of trees that are made of each other, mostly of whole entries."""
-    count = 1 + source.getrandbits(3)
+    count = 1 + source.getrandbits(3) if source.getrandbits(4) else 99
     entries = [
-        b"%s %02d\0" % (source.choice((b"100644", b"40000", b"160000")), number) + (number % count).to_bytes(ID_BYTES, "big")
+        b"%s %02d\0" % (source.choice((b"100644", b"40000", b"160000")), number) + (number % count).to_bytes(id_bytes, "big")
         for number in range(count + 4)
     ]
     contents: list[tuple[bytes, int, Sequence[Op]]] = [(b"".join(entries[:count]), -1, ())]
@@ -177,7 +170,7 @@ def some_trees(source: random.Random) -> list[Piece]:
         base = len(contents) - 1 if source.getrandbits(1) else source.randrange(len(contents))
         content = contents[base][0]
         # Where whole entries begin, as a rule.
-        cuts = range(0, len(content), 1 if len(content) < 300 and source.getrandbits(2) == 0 else 30)
+        cuts = range(0, len(content), 1 if len(content) < 300 and source.getrandbits(2) == 0 else len(entries[0]))
         ops: list[Op] = []
         for start, stop in itertools.pairwise([*cuts, len(content)]):
             dice = source.getrandbits(3)
@@ -189,23 +182,23 @@ def some_trees(source: random.Random) -> list[Piece]:
     return pieces_of(source, 2, contents)
 
 
-def some_commits(source: random.Random) -> list[bytes]:
+def some_commits(source: random.Random, id_bytes: int) -> list[bytes]:
     """Return commits of each other and of the first trees, most of them as git writes them."""
-    commits = []
+    commits, digits = [], 2 * id_bytes
     for number in range(8):
-        parents = b"".join(b"parent %040x\n" % source.randrange(40, 50) for _ in range(source.getrandbits(2)))
+        parents = b"".join(b"parent %0*x\n" % (digits, source.randrange(40, 50)) for _ in range(source.getrandbits(2)))
         seconds = source.choice((0, 1, 1_700_000_000, 10**18, 10**21))
         zone = source.choice((b"+0000", b"-1130"))
         more = source.choice((b"", b"encoding x\n", b"gpgsig a\n b\n", b"parent x\n"))
-        text = b"tree %040x\n%sauthor A <a> 1 +0000\ncommitter B <b@c> %d %s\n%s\nmessage\n"
-        commits.append(text % (number, parents, seconds, zone, more))
+        text = b"tree %0*x\n%sauthor A <a> 1 +0000\ncommitter B <b@c> %d %s\n%s\nmessage\n"
+        commits.append(text % (digits, number, parents, seconds, zone, more))
     return commits
 
 
-def some_index(source: random.Random) -> tuple[bytes, bytes]:
+def some_index(source: random.Random, id_bytes: int) -> tuple[bytes, bytes]:
     """Return an index of either version, and the pack that belongs to it."""
-    count, trailer = source.randrange(4), source.randbytes(ID_BYTES)
-    names = sorted(source.randbytes(ID_BYTES) for _ in range(count))
+    count, trailer = source.randrange(4), source.randbytes(id_bytes)
+    names = sorted(source.randbytes(id_bytes) for _ in range(count))
     content, offsets = bytearray(b"PACK\0\0\0\2" + struct.pack(">I", count)), []
     for _ in range(count):
         offsets.append(len(content))
@@ -218,4 +211,4 @@ def some_index(source: random.Random) -> tuple[bytes, bytes]:
         short = [1 << 31 | large.index(at) if at in large else at for at in offsets]
         table = struct.pack(f">{count}I{count}I", *[0] * count, *short) + struct.pack(f">{len(large)}Q", *large)
         index = b"\xfftOc\0\0\0\2" + fanout + b"".join(names) + table
-    return index + trailer + bytes(ID_BYTES), bytes(content) + trailer
+    return index + trailer + bytes(id_bytes), bytes(content) + trailer
