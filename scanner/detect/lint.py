@@ -117,9 +117,8 @@ def _texts(rule: Rule) -> Iterator[str]:
 
 
 # Names that their owners write in lower case.
-_LOWER: Final = frozenset(
-    (
-        "age api.data.gov authentik crates.io curl dbt eBay env0 fal fly.io hCaptcha htpasswd lemlist "
-        "monday.com ngrok npm pganalyze pub.dev reCAPTCHA remove.bg turbopuffer urlscan.io v0 xAI"
-    ).split()
-)
+_LOWER: Final = {
+    "age", "api.data.gov", "authentik", "crates.io", "curl", "dbt", "eBay", "env0", "fal", "fly.io",
+    "hCaptcha", "htpasswd", "lemlist", "monday.com", "ngrok", "npm", "pganalyze", "pub.dev", "reCAPTCHA",
+    "remove.bg", "turbopuffer", "urlscan.io", "v0", "xAI",
+}
