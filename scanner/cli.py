@@ -44,6 +44,11 @@ COMMANDS: Final[dict[str, Command]] = {
     "broker explain": Command("broker_explain", "compare the job's token with policy and role, claim by claim"),
     "broker lint": Command("broker_lint", "check the roles and policies of a server that jobs log in to"),
     "broker audit": Command("broker_audit", "read an audit device's log: who read what, and what is out of the ordinary"),
+    "import gitleaks": Command("import_gitleaks", "take over .gitleaks.toml, .gitleaksignore and baselines; compare findings"),
+    "import detect-secrets": Command("import_detect_secrets", "take over a .secrets.baseline"),
+    "import trufflehog": Command("import_trufflehog", "take over custom detectors and files of excluded paths"),
+    "import kingfisher": Command("import_kingfisher", "take over rule files of kingfisher"),
+    "import noseyparker": Command("import_noseyparker", "take over rule files of noseyparker"),
     "hook pre-commit": Command("hook_pre_commit", "what pre-commit calls before a commit"),
     "hook pre-push": Command("hook_pre_push", "what pre-commit or git calls before a push"),
 }

@@ -160,7 +160,7 @@ def test_a_named_file_that_is_not_there_is_an_error() -> None:
         ("allow: {}", ".sealgate.yaml: allow: must be a list of entries"),
         ("allow: [x]", ".sealgate.yaml: allow[1]: an entry is a mapping"),
         ("allow: [{path: x}, {pth: x}]", ".sealgate.yaml: allow[2]: unknown key 'pth' (did you mean 'path'?)"),
-        ("allow: [{reason: x}]", ".sealgate.yaml: allow[1]: would allow everything (give it a rule, a path or a fingerprint)"),
+        ("allow: [{reason: x}]", ".sealgate.yaml: allow[1]: would allow everything (give it one of rule, path, fingerprint, value, line, commit)"),
         ("allow: [{}]", ".sealgate.yaml: allow[1]: would allow everything"),
         ("allow: [{path: []}]", ".sealgate.yaml: allow[1]: would allow everything"),
         ("allow: [{rule: [], path: [], fingerprint: []}]", ".sealgate.yaml: allow[1]: would allow everything"),

@@ -113,10 +113,8 @@ def _encrypting_rule(path: bytes) -> str:
 
 def _nearly(options: argparse.Namespace, environ: Mapping[str, str], file: str, number: int) -> Iterator[str]:
     """Yield the rules whose pattern matches on this line and whose judge said no, with the reason."""
-    from scanner.detect.engine import NEAR_BYTES
     from scanner.detect.expression import Expressions
-    from scanner.detect.judge import Verdict, judge
-    from scanner.detect.weigh import weigh
+    from scanner.detect.silent import near_misses
 
     with open(file, "rb") as stream:
         lines = stream.read().split(b"\n")
@@ -125,16 +123,6 @@ def _nearly(options: argparse.Namespace, environ: Mapping[str, str], file: str, 
     line = lines[number - 1]
     settings = load_settings(vars(options), environ, runner.read_file(runner.Target(file, None, ".")), ".")
     expressions = Expressions()
-    ruleset = runner.load_ruleset(settings, environ)
-    for rule in map(ruleset.__getitem__, range(len(ruleset))):
-        search = expressions.compile(rule.pattern, ignore_case=rule.ignore_case)
-        with expressions.watched():
-            for match in search(line, 0, len(line), len(line)):
-                start, end = match.span("secret")
-                first = max(0, start - NEAR_BYTES)
-                near = line[first : end + NEAR_BYTES]
-                verdict = judge(rule, line[start:end], near, start - first)
-                if rule.weigh and verdict.confidence is not None:
-                    verdict = Verdict(*weigh(near, start - first, end - first, os.fsencode(file)))
-                if verdict.confidence is None:
-                    yield f"{log_safe(file)}:{number}  {rule.id} matches, and is not reported: {log_safe(verdict.reason)}"
+    with expressions.watched():
+        for miss in near_misses(runner.load_ruleset(settings, environ), expressions, line, os.fsencode(file)):
+            yield f"{log_safe(file)}:{number}  {miss.rule_id} matches, and is not reported: {log_safe(miss.reason)}"
