@@ -126,9 +126,9 @@ class Plan:
         return found
 
     def add_allow(self, reason: str, **limits: Sequence[str]) -> None:
-        """Add an entry that speaks of secrets alone, if it is limited by anything."""
+        """Add an entry that speaks of secrets alone; none where nothing is left of its limits, or only the rules."""
         entry = {key: list(values) for key, values in limits.items() if values}
-        if entry:
+        if entry.keys() - {"rule"} or entry.keys() == limits.keys():
             self.allow.append({"family": "secret", **entry, "reason": reason})
 
     def add_rule(self, wanted: Wanted) -> bool:
@@ -204,7 +204,7 @@ class Plan:
 
     def _id(self, name: str) -> str:
         """Return an id for a rule of this name that no other rule has."""
-        plain = "-".join(re.findall(r"[a-z0-9]+", name.lower())) or "rule"
+        plain = "-".join(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower())) or "rule"
         ours = {entry["id"] for entry in self.rules}
         choices = (plain, f"{self.tool}-{plain}", *(f"{self.tool}-{plain}-{number}" for number in range(2, 1000)))
         return next(name for name in choices if name not in self.taken and name not in ours)
