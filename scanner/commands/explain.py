@@ -2,8 +2,8 @@
 """Explain a finding: why it is believed, what would silence it, and where its secret could live instead.
 
 Examples:
-  sealgate explain config/app.ini:12         a line of a file: what is found there, or what nearly was
-  sealgate explain 3a7f09c2                  a finding of the repository here, by the beginning of its fingerprint
+  sealgate explain config/app.ini:12         what is found in a line, or what nearly was
+  sealgate explain 3a7f09c2                  a finding here, by the first digits of its id
 """
 
 import argparse

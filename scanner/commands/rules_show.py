@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show one rule: its pattern, what it asks of a value, what to do when it fires."""
+"""Show one rule: its pattern, what it asks of a value, what to do when it fires.
+
+Examples:
+  sealgate rules show aws-access-key-id
+"""
 
 import argparse
 from collections.abc import Mapping

@@ -25,8 +25,6 @@ PASSWORD = "secret/ci/app#password=DB_PASSWORD"  # sealgate:allow reason="a requ
 MAIN = """
 import os, signal, sys
 from scanner import cli
-for name in ("env", "end"):
-    cli.COMMANDS.setdefault(f"broker {name}", cli.Command(f"broker_{name}", ""))
 """
 
 

@@ -37,18 +37,6 @@ def test_the_workflows_are_valid_and_safe(shell: Shell, tmp_path: Path, persona:
     assert checked.code == 0, checked.output
 
 
-def test_the_gitlab_example_gives_inputs_that_exist(shell: Shell, tmp_path: Path) -> None:
-    file = tmp_path / ".gitlab-ci.yml"
-    file.write_text(_EXAMPLES[".gitlab-ci.yml"])
-    schema = shell.run([program("check-jsonschema"), "--builtin-schema", "vendor.gitlab-ci", file], tmp_path)
-    assert schema.code == 0, schema.output
-    header = next(yaml.safe_load_all((ROOT / "gitlab/scan.yml").read_text()))
-    (include,) = yaml.safe_load(file.read_text())["include"]
-    assert set(include["inputs"]) <= set(header["spec"]["inputs"])
-    for name in header["spec"]["inputs"]:
-        assert f"`{name}`" in _DOCUMENT or name in include["inputs"]
-
-
 def test_the_pre_commit_example_names_our_hooks(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / ".pre-commit-config.yaml"
     file.write_text(_EXAMPLES[".pre-commit-config.yaml"])
