@@ -26,6 +26,7 @@ class Command(NamedTuple):
 COMMANDS: Final[dict[str, Command]] = {
     "scan": Command("scan", "find secrets in a repository, directory, file, diff or stream"),
     "explain": Command("explain", "why a finding is believed, what silences it, where its secret could live"),
+    "init": Command("init", "set up settings, hooks, workflow and job in a repository"),
     "sops check": Command("sops_check", "check that what must be SOPS-encrypted is, byte for byte"),
     "baseline create": Command("baseline_create", "accept all findings there are now"),
     "baseline update": Command("baseline_update", "add new findings, drop entries that are no longer found"),

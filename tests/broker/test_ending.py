@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_export import runner_masks, runner_reads
+from githubrunner import runner_masks, runner_reads
 
 from scanner.broker import ending
 from scanner.broker.closing import Held

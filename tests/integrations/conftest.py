@@ -38,5 +38,5 @@ def gitlab_ci_local(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """Return OpenBao with an issuer that it trusts, started when the first test asks for it."""
+    """OpenBao, an issuer, and PostgreSQL on demand (`lab.postgres`, which skips where it is not installed)."""
     yield from running_lab()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from checkers import program
 from gitlabci import Runner
 from pipeline import ROOT, Shell, executable
-from test_document import program
 
 if TYPE_CHECKING:
     from gitrepo import GitRepo

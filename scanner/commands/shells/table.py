@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
+from scanner.commands.init import PARTS
 from scanner.commands.interface import COMMANDS, Parser, make_parser
 from scanner.config import LEVELS
 from scanner.model import GAP_KINDS
@@ -111,6 +112,8 @@ def _value(action: argparse.Action) -> Value:
 def _argument(name: str, action: argparse.Action) -> Value:
     if name == "rules show":
         return Value("words", _rule_ids())
+    if name == "init":
+        return Value("words", PARTS)
     found = _value(action)
     return _FILES if action.metavar == "PATH" else found
 
