@@ -95,7 +95,7 @@ def _of_class(mask: int) -> list[str]:
     if not mask:
         return slash
     if mask >> 128:
-        raise NotReadError("globs know no classes of characters beyond ASCII")
+        return [_negated(mask), *slash]
     members = "".join(chr(code) for code in range(128) if mask >> code & 1)
     if len(members) == 1:
         return [f"[{members}]" if members in "*?[" else members, *slash]
@@ -103,6 +103,14 @@ def _of_class(mask: int) -> list[str]:
         # What means something in a class stands for itself outside.
         return [*(f"[{m}]" if m in "*?[" else m for m in members), *slash]
     return [f"[{_ranges(members)}]", *slash]
+
+
+def _negated(mask: int) -> str:
+    """Return a glob for all characters but a few; one of those beyond ASCII is none of the few."""
+    members = "".join(chr(code) for code in range(128) if not mask >> code & 1 and chr(code) != "/")
+    if mask >> 128 != ALL >> 128 or any(member in "]!-^" for member in members):
+        raise NotReadError("globs know no such class")
+    return f"[!{_ranges(members)}]"
 
 
 def _ranges(members: str) -> str:

@@ -112,8 +112,8 @@ def shortest(tree: Tree) -> int:
 
 
 def _first_group(tree: Tree) -> int:
-    """Return the number of the first group that cannot be empty, else the first one, 0 where there is none."""
-    groups = groups_in(tree)
+    """Return the number of the first group that cannot be empty, else the first that need not be, 0 where there is none."""
+    groups = [group for group in groups_in(tree) if any(True for _ in _masks(group))]
     filled = [group.number for group in groups if shortest(group)]
     return next(iter(filled or [group.number for group in groups]), 0)
 
@@ -132,8 +132,11 @@ def _ways(tree: Tree) -> Iterator[Tree]:
         for parts in itertools.product(*(list(itertools.islice(_ways(part), _MOST_WAYS + 1)) for part in tree.parts)):
             yield Sequence(parts)
     elif isinstance(tree, Group):
-        for way in _ways(tree.part):
-            yield Group(tree.number, tree.name, way)
+        part = tree.part
+        if isinstance(part, Repeat) and part.low == 0 and not groups_in(part):
+            yield from (Group(tree.number, tree.name, part._replace(low=1)), Sequence(()))
+        else:
+            yield from (Group(tree.number, tree.name, way) for way in _ways(part))
     elif isinstance(tree, Repeat):
         for way in _ways(tree.part):
             yield Repeat(way, max(1, tree.low), tree.high, tree.lazy)
