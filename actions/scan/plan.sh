@@ -106,7 +106,7 @@ scope_of_new_branch() {
   local default="refs/remotes/origin/$default_branch"
   if [ -z "$default_branch" ] || [ "${GITHUB_REF:-}" = "refs/heads/$default_branch" ]; then
     scope=repository
-  elif has "$default" || fetch origin "+refs/heads/$default_branch:$default"; then
+  elif obtain "$default" "+refs/heads/$default_branch:$default"; then
     from="$default" to="$after" scope="$default...$after"
   elif is_shallow; then
     need "" "default branch"
@@ -126,10 +126,11 @@ Give actions/checkout 'fetch-depth: 0' (and for pull_request_target the head's r
   fi
 }
 
-# Fetching with a depth would make a whole clone shallow.
+# Has a commit, or fetches it (by the refspec $2). A depth would make a whole clone shallow, and none fetches all.
 obtain() {
   has "$1" && return
-  if is_shallow; then fetch --depth=1 origin "$1"; else fetch origin "$1"; fi && has "$1"
+  local wanted="${2:-$1}"
+  if is_shallow; then fetch --depth=1 origin "$wanted"; else fetch origin "$wanted"; fi && has "$1"
 }
 
 has() {

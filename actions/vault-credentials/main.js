@@ -38,7 +38,8 @@ function stateFolder() {
 function install() {
   const kept = Object.entries(process.env).filter(([name]) => !/^(ACTIONS|VAULT|BAO|PYTHON)/.test(name));
   const { status, stdout } = spawnSync('bash', [path.join(__dirname, '..', 'install.sh'), 'broker'], {
-    env: { ...Object.fromEntries(kept), INPUT_SEALGATE: input('sealgate') },
+    // The compiled kernel is of use to scans alone.
+    env: { ...Object.fromEntries(kept), INPUT_SEALGATE: input('sealgate'), SEALGATE_KERNEL: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
     encoding: 'utf8',
   });

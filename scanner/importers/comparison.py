@@ -70,10 +70,9 @@ def _reported(theirs: Accepted, finding: Finding, carried: list[str]) -> tuple[O
 
 
 def _silence(theirs: Accepted, data: bytes, detector: Detector) -> str:
-    lines = data.split(b"\n")[max(0, theirs.line - 1) : max(1, theirs.end_line)]
-    for line in lines:
-        path = theirs.path.encode("utf-8", "surrogateescape")
-        miss = next(near_misses(detector.ruleset, detector.expressions, line, path), None)
-        if miss is not None:
-            return f"{miss.rule_id} matches, and does not report it: {miss.reason}"
+    ruleset, path = detector.ruleset, theirs.path.encode("utf-8", "surrogateescape")
+    rules = [ruleset[index] for index in range(len(ruleset))]
+    for line in data.split(b"\n")[max(0, theirs.line - 1) : max(1, theirs.end_line)]:
+        for miss in near_misses(rules, detector.expressions, line, path):
+            return f"{miss.rule_id} matches, and does not report it: {miss.reason or 'another finding has this value'}"
     return "no rule of Sealgate's matches there"

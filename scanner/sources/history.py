@@ -29,7 +29,7 @@ from scanner.model import (
 from scanner.sources.files import blob_id, list_worktree, read_worktree_content, submodule
 
 if TYPE_CHECKING:
-    from scanner.git.kernel.pack import Copies
+    from scanner.git.kernel.patch import Copies
     from scanner.git.kernel.reader import Reader
 
 # Id, kind, content, and what is known of it.

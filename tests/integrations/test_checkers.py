@@ -23,6 +23,12 @@ def test_workflows(tmp_path: Path, workflow: Path, checker: str) -> None:
     check_workflow(checker, workflow.read_text(), tmp_path)
 
 
+def test_the_updates_of_what_is_pinned() -> None:
+    file = ROOT / ".github/dependabot.yml"
+    accepts(program("check-jsonschema"), "--builtin-schema", "vendor.dependabot", file)
+    accepts(program("zizmor"), "--offline", "--no-progress", "--persona=pedantic", file)
+
+
 def test_scripts() -> None:
     scripts = [*(ROOT / "actions").rglob("*.sh"), ROOT / ".ci/run"]
     accepts(program("shellcheck"), "--external-sources", "--source-path=SCRIPTDIR", *scripts)

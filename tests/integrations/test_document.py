@@ -12,6 +12,8 @@ import yaml
 from checkers import WORKFLOW_CHECKERS, check_workflow
 from pipeline import ROOT, Shell
 
+from scanner import __version__
+
 _DOCUMENT = (ROOT / "docs/integrations.md").read_text()
 _EXAMPLES = dict(re.findall(r"```yaml\n# (\S+)\n(.*?)```", _DOCUMENT, re.DOTALL))
 
@@ -23,6 +25,12 @@ _WORKFLOWS = sorted(name for name in _EXAMPLES if name.startswith(".github/workf
 @pytest.mark.parametrize("checker", WORKFLOW_CHECKERS)
 def test_the_workflows_are_valid_and_safe(tmp_path: Path, checker: str, name: str) -> None:
     check_workflow(checker, _EXAMPLES[name], tmp_path)
+
+
+def test_init_writes_the_workflow_that_is_shown() -> None:
+    starter = (ROOT / "scanner/commands/starters/github.yaml").read_text()
+    filled = starter.replace("@BRANCH@", "main").replace("@PIN@", f"<commit of the release> # v{__version__}")
+    assert filled == _EXAMPLES[".github/workflows/sealgate.yml"]
 
 
 def test_the_pre_commit_example_names_our_hooks(shell: Shell, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from githubrunner import Log, Runner, node
-from pipeline import ROOT, Shell, executable
+from pipeline import ROOT, Shell, copy_tree, executable, skip_without_index
 
 if TYPE_CHECKING:
     from lab import Lab
@@ -38,9 +38,9 @@ class Job:
             "role": "ci", "audience": lab.audience, "issuer": lab.issuer.url, "sealgate": str(program / "sealgate"),
         }  # fmt: skip
 
-    def main(self, *, interrupt_after: str = "", **inputs: str) -> tuple[int, Log]:
+    def main(self, *, action: Path = _ACTION, interrupt_after: str = "", **inputs: str) -> tuple[int, Log]:
         self.inputs |= {name.replace("_", "-"): value for name, value in inputs.items()}
-        return self.runner.javascript(_ACTION, "main", self.inputs, interrupt_after=interrupt_after)
+        return self.runner.javascript(action, "main", self.inputs, interrupt_after=interrupt_after)
 
     def post(self, program: Path | None = None) -> tuple[int, Log]:
         if program:
@@ -189,6 +189,16 @@ def test_an_end_that_fails_is_told(job: Job, strict: str, code: int, kind: str) 
 
 
 def test_post_without_main_has_nothing_to_do(job: Job) -> None:
+    assert job.post()[0] == 0
+
+
+def test_installed_from_the_actions_own_tree(job: Job, shell: Shell, tmp_path: Path) -> None:
+    skip_without_index(shell, tmp_path)
+    copy_tree(tmp_path / "tree")
+    action = tmp_path / "tree/actions/vault-credentials"
+    code, log = job.main(action=action, secrets=_PASSWORD, sealgate="")
+    assert code == 0, log.shown
+    assert job.runner.environ["DB_PASSWORD"] == job.lab.values["password"]
     assert job.post()[0] == 0
 
 
