@@ -130,7 +130,7 @@ def _overview() -> str:
     """Return the commands; those that do the same for several tools in one line, as the page has to fit a screen."""
     tools = [name.removeprefix(_IMPORT) for name in COMMANDS if name.startswith(_IMPORT)]
     others = [name for name in COMMANDS if not name.startswith(_IMPORT)]
-    return f"{_table(others)}\n  {_IMPORT + 'TOOL':<18} take over the files of {', '.join(tools)}"
+    return f"{_table(others)}\n  {_IMPORT + 'TOOL':<18} carry over from {', '.join(tools)}"
 
 
 def help_text() -> str:

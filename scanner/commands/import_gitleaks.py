@@ -5,7 +5,7 @@ Writes .sealgate.yaml, .sealgate-rules/gitleaks.yaml and .sealgate-baseline.json
 says what is not the same. With --compare, writes nothing and says of each finding of a JSON report whether it is kept.
 
 Examples:
-  sealgate import gitleaks --dry-run              what would be written, and what is not carried over
+  sealgate import gitleaks --dry-run              what would be written, and what is not the same
   sealgate import gitleaks --baseline old.json    accept what a JSON report of gitleaks holds
   sealgate import gitleaks --compare report.json  each finding of gitleaks: kept, improved or lost
 """
