@@ -409,6 +409,12 @@ def test_what_a_commit_brings_is_text_in_log_and_summary(runner: Scans, origin: 
     assert [name for name, _, _ in ran.commands] == ["error"]
 
 
+def test_in_a_container_the_checkout_is_somebody_elses(runner: Scans, origin: Origin, checkout: GitRepo) -> None:
+    env = {**TOPIC, "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    ran = runner.run(checkout, "push", push(origin.base, origin.head), env=env)
+    assert (ran.code, ran.outputs["findings"]) == (1, "1"), ran.log
+
+
 def test_modules_in_the_checkout_are_not_imported(runner: Scans, origin: Origin, checkout: GitRepo) -> None:
     for module in ("json", "re", "os", "secrets", "venv"):
         checkout.write(f"{module}.py", "import sys\nsys.stderr.write('imported from the checkout')\nsys.exit(0)\n")
