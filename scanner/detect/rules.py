@@ -35,6 +35,7 @@ class Rule(NamedTuple):
     allow: tuple[str, ...] = ()
     stored: bool = False
     weigh: bool = False
+    slow: bool = False
     paths: tuple[str, ...] = ()
 
     def info(self) -> RuleInfo:
@@ -60,7 +61,8 @@ class PackFile(NamedTuple):
 
 
 _REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
-_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "paths")
+_VECTORS: Final = ("positive", "negative")
+_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "paths")
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -137,7 +139,8 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r}", suggest(str(key), known) or "see docs/rules.md")
     for key in _REQUIRED:
-        if not entry.get(key):
+        # A rule without vectors is used, and the linter complains of it.
+        if not entry.get(key) and not (key in _VECTORS and entry.get(key) == []):
             raise ConfigError(f"{where}: {key!r} is missing", "see docs/rules.md")
     fits = isinstance(entry["id"], str) and _ID.fullmatch(entry["id"])
     _require(fits, where, "id must be lower case, digits and single hyphens")
@@ -146,7 +149,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for key in ("references", "allow", "paths"):
         _require(_is_strings(entry.get(key, [])), where, f"{key} must be a list of strings")
     _require(isinstance(entry.get("entropy", 0.0), int | float), where, "entropy must be a number")
-    for key in ("ignore_case", "stored", "weigh"):
+    for key in ("ignore_case", "stored", "weigh", "slow"):
         _require(isinstance(entry.get(key, False), bool), where, f"{key} must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
@@ -155,7 +158,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for expression in (entry["pattern"], entry.get("near", ""), *entry.get("allow", [])):
         _check_expression(expression, where)
     try:
-        anchor(entry["pattern"])
+        anchor(entry["pattern"], slow=entry.get("slow", False))
     except ValueError as error:
         raise ConfigError(f"{where}: {error}", "see 'Patterns' in docs/rules.md") from None
     _require("secret" in parse(entry["pattern"]).state.groupdict, where, "pattern needs a group (?P<secret>...)")
@@ -174,6 +177,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         allow=tuple(entry.get("allow", ())),
         stored=bool(entry.get("stored", False)),
         weigh=bool(entry.get("weigh", False)),
+        slow=bool(entry.get("slow", False)),
         paths=tuple(entry.get("paths", ())),
     )
 
