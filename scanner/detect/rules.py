@@ -16,6 +16,8 @@ from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES, SEVERITIES, Confidence, RuleInfo, Severity
 
 MAX_MATCH_BYTES: Final = 20_000
+# What a match can be the sign of, besides itself.
+STRUCTURES: Final = ("kubernetes-secret",)
 
 
 class Rule(NamedTuple):
@@ -35,6 +37,7 @@ class Rule(NamedTuple):
     allow: tuple[str, ...] = ()
     stored: bool = False
     weigh: bool = False
+    structure: str = ""
     slow: bool = False
     paths: tuple[str, ...] = ()
 
@@ -62,7 +65,7 @@ class PackFile(NamedTuple):
 
 _REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
 _VECTORS: Final = ("positive", "negative")
-_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "paths")
+_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "structure", "paths")
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -153,6 +156,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         _require(isinstance(entry.get(key, False), bool), where, f"{key} must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
+    _require(entry.get("structure", "") in ("", *STRUCTURES), where, f"structure must be one of {', '.join(STRUCTURES)}")
     from scanner.detect.anchor import anchor, parse  # not needed where the rules come from the cache
 
     for expression in (entry["pattern"], entry.get("near", ""), *entry.get("allow", [])):
@@ -177,6 +181,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         allow=tuple(entry.get("allow", ())),
         stored=bool(entry.get("stored", False)),
         weigh=bool(entry.get("weigh", False)),
+        structure=entry.get("structure", ""),
         slow=bool(entry.get("slow", False)),
         paths=tuple(entry.get("paths", ())),
     )
