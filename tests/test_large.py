@@ -14,7 +14,7 @@ from gitrepo import GitRepo
 from planted import AWS_KEY_ID, Outcome, github_token, private_key, sealgate, stripe_key
 
 from scanner import large, reading, triage
-from scanner.detect import decode, pieces
+from scanner.detect import decode, kubernetes, pieces
 from scanner.git import objects
 from scanner.git.repo import open_repository
 from scanner.model import Gap, LargeBlob, Pieces
@@ -31,6 +31,7 @@ CHUNK = 1500
 @pytest.fixture(autouse=True)
 def _short_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode, "_MAX_RUN_BYTES", 2048)
+    monkeypatch.setattr(kubernetes, "REACH_BYTES", 600)
     monkeypatch.setattr(triage, "MARK_BYTES", 300)
     monkeypatch.setattr(large, "_CONTEXT_BYTES", 602)
     monkeypatch.setattr(ciphertext, "_LONG_BYTES", 1024)
