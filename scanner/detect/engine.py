@@ -84,6 +84,8 @@ class Detector:
         self.ruleset = ruleset
         self.gaps: list[Gap] = []
         self.expressions = Expressions()
+        # By rule: how far a candidate's window goes to either side, and the rule's reach.
+        self._windows = [(*margins(reach), reach) for reach in ruleset.reaches]
         self._left_out: frozenset[int] | None = frozenset()
         self._path: bytes | None = None
         self._searches: dict[int, Expression] = {}
@@ -197,8 +199,7 @@ class Detector:
 
     def _confirm(self, data: bytes, end: int, index: int) -> tuple[Hit, ...]:
         """Return what a candidate leads to."""
-        reach = self.ruleset.reaches[index]
-        left, right = margins(reach)
+        left, right, reach = self._windows[index]
         begin, stop = max(0, end - left), end + right
         if reach.alone:
             begin = max(begin, data.rfind(b"\n", begin, end))
@@ -210,10 +211,10 @@ class Detector:
         if known is None:
             end -= begin
             first = max(0, end - reach.longest)
-            hits = self._search(index, window, first, end - reach.shortest, end + right - NEAR_BYTES)
-            if hits and not self._is_near(index, window, first, end):
-                hits = ()
-            known = tuple(Hit(hit.start - end, hit.end - end, hit.value) for hit in hits)
+            known = self._search(index, window, first, end - reach.shortest, end + right - NEAR_BYTES)
+            if known:
+                hits = known if self._is_near(index, window, first, end) else ()
+                known = tuple(Hit(start - end, stop - end, value) for start, stop, value in hits)
             if len(window) <= _MEMO_WINDOW:
                 _remember(self.memo, key, known)
         return known
@@ -237,9 +238,9 @@ class Detector:
             return ()
 
     def _hits(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[Hit, ...]:
-        matches = self._expression(index)(window, first, latest, last)
-        spans = [Span(*match.span("secret")) for match in matches]
-        return tuple(Hit(*span, value) for span in spans if (value := self._judge(index, window, *span)) is not None)
+        spans = [match.span("secret") for match in self._expression(index)(window, first, latest, last)]
+        hits = ((*span, self._judge(index, window, *span)) for span in spans)
+        return tuple(Hit(start, end, value) for start, end, value in hits if value is not None)
 
     def _judge(self, index: int, data: bytes, start: int, end: int) -> Judgement | None:
         """Return the judgement on a value, the same object wherever rule, value and line are the same."""
