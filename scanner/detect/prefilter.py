@@ -23,7 +23,7 @@ from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, loa
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
-_FORMAT: Final = b"sealgate-rules-9"
+_FORMAT: Final = b"sealgate-rules-10"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
 # A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
 _HEAD: Final = struct.Struct(">32sIII")
@@ -120,10 +120,11 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         reaches.append(Reach(cut.shortest, longest, match, cut.near, alone))
     flags = [_flags(rule) for rule in rules]
     found = forms((rule.pattern, rule.ignore_case) for rule in rules)
+    cases = [hyperscan.HS_FLAG_CASELESS if form.any_case else 0 for form in found]
     try:
         anchors = _compile(expressions, list(range(len(rules))), flags)
         # Apart from the anchors: together the two would take three times as long to compile.
-        encoded = _compile([form.text for form in found], [form.kind for form in found], [0] * len(found), literal=True)
+        encoded = _compile([form.text for form in found], [form.kind for form in found], cases, literal=True)
     except hyperscan.HyperscanError:
         name = _culprit(rules, expressions, flags)
         raise ConfigError(f"rule {name}: the prefilter cannot take its beginning", "see docs/rules.md") from None
