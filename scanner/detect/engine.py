@@ -118,9 +118,21 @@ class Detector:
 
     def _find(self, data: bytes, depth: int, known: Known | None = None) -> list[Match]:
         matches = self._read(data, depth, (), known)
+        first, last = self.ruleset.whole_sizes
+        if not depth and first <= len(data) <= last:
+            matches = sorted([*matches, *self._find_whole(data)], key=_by_span)
         decoded, encoding = transcode(data)
         # The bytes as they are count too: two of them at the beginning must not hide the rest.
         return [*matches, *self._read(decoded, depth, encoding)] if encoding else matches
+
+    def _find_whole(self, data: bytes) -> Iterator[Match]:
+        """Yield what the whole of the data is, apart from white space at its ends."""
+        start, stop = len(data) - len(data.lstrip()), len(data.rstrip())
+        left_out = self.rules_left_out()
+        for index in self.ruleset.whole:
+            for hit in self._search(index, data, start, start, stop) if index not in left_out else ():
+                if (hit.start, hit.end) == (start, stop):
+                    yield Match(hit.value, Span(start, stop), Lines(data).locate(start, stop))
 
     def _read(self, data: bytes, depth: int, encoding: tuple[str, ...], known: Known | None = None) -> list[Match]:
         candidates: list[Any] = self.candidates(data) if known is None else known.candidates

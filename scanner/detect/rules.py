@@ -16,10 +16,12 @@ from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES, SEVERITIES, Confidence, RuleInfo, Severity
 
 MAX_MATCH_BYTES: Final = 20_000
+# A rule for whole contents speaks of no longer ones; white space around the value does not count.
+MAX_WHOLE_BYTES: Final = 256
 
 
 class Rule(NamedTuple):
-    """One valid rule. `pattern` is text in Python's `re` syntax, meant for bytes."""
+    """One valid rule. `pattern` is text in Python's `re` syntax, meant for bytes; of a `whole` content where that is set."""
 
     id: str
     name: str
@@ -35,6 +37,7 @@ class Rule(NamedTuple):
     allow: tuple[str, ...] = ()
     stored: bool = False
     weigh: bool = False
+    whole: bool = False
     paths: tuple[str, ...] = ()
 
     def info(self) -> RuleInfo:
@@ -60,7 +63,7 @@ class PackFile(NamedTuple):
 
 
 _REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
-_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "paths")
+_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "whole", "paths")
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -146,7 +149,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for key in ("references", "allow", "paths"):
         _require(_is_strings(entry.get(key, [])), where, f"{key} must be a list of strings")
     _require(isinstance(entry.get("entropy", 0.0), int | float), where, "entropy must be a number")
-    for key in ("ignore_case", "stored", "weigh"):
+    for key in ("ignore_case", "stored", "weigh", "whole"):
         _require(isinstance(entry.get(key, False), bool), where, f"{key} must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
@@ -155,7 +158,11 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for expression in (entry["pattern"], entry.get("near", ""), *entry.get("allow", [])):
         _check_expression(expression, where)
     try:
-        anchor(entry["pattern"])
+        if entry.get("whole"):
+            long = parse(entry["pattern"]).getwidth()[1]
+            _require(long <= MAX_WHOLE_BYTES, where, f"a whole content has at most {MAX_WHOLE_BYTES} bytes")
+        else:
+            anchor(entry["pattern"])
     except ValueError as error:
         raise ConfigError(f"{where}: {error}", "see 'Patterns' in docs/rules.md") from None
     _require("secret" in parse(entry["pattern"]).state.groupdict, where, "pattern needs a group (?P<secret>...)")
@@ -174,6 +181,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         allow=tuple(entry.get("allow", ())),
         stored=bool(entry.get("stored", False)),
         weigh=bool(entry.get("weigh", False)),
+        whole=bool(entry.get("whole", False)),
         paths=tuple(entry.get("paths", ())),
     )
 

@@ -76,12 +76,11 @@ def weigh_at(line: bytes, start: int, end: int, kind: str, folders: tuple[str, .
         return Weighed(None, reason)
     placed = tuple(place_features(content.stands, kind, folders))
     total = content.weight + sum(WEIGHTS.get(name, 0.0) for name in placed)
-    level: Confidence | None = None
-    for name, least in _LEVELS:
-        if total >= least:
-            level = name
-            break
-    return Weighed(level, _told((*content.told, *placed), total))
+    reason = _told((*content.told, *placed), total)
+    level = next((name for name, least in _LEVELS if total >= least), None)
+    if level is not None and _names_what_is_wanted(content.context.value):
+        return Weighed("low", f"it may be the password that was there from the start; {reason}")
+    return Weighed(level, reason)
 
 
 def weigh(line: bytes, start: int, end: int, path: bytes) -> Weighed:
@@ -158,15 +157,26 @@ def denial(context: Context) -> str:
     for expression, reason in _DENIALS:
         if expression.match(value):
             return reason
+    if _names_what_is_wanted(value) and not _is_set(context):
+        return "it only names what is wanted"
     return _wordy(value)
+
+
+def _names_what_is_wanted(value: str) -> bool:
+    if any(char.isdigit() for char in value):
+        return False
+    kinds = {"" if word in _JOINING else meaning(word) for word in words_of(value)}
+    return "secret" in kinds and kinds <= {"secret", "whose", ""}
+
+
+def _is_set(context: Context) -> bool:
+    """Whether a variable of the environment is given a password here: `DB_PASSWORD=db_password` is one that works."""
+    assigned = context.link == "=" and not context.spaced and not context.quote and context.name.isupper()
+    return assigned and family_of(context.words) == "password" and _JOINING.isdisjoint(words_of(context.value))
 
 
 def _wordy(value: str) -> str:
     """Return why a value in words is none, or nothing."""
-    if not any(char.isdigit() for char in value):
-        kinds = {"" if word in _JOINING else meaning(word) for word in words_of(value)}
-        if "secret" in kinds and kinds <= {"secret", "whose", ""}:
-            return "it only names what is wanted"
     if surprise(value) >= _LIKE_WORDS:
         return ""
     if _PATH.fullmatch(value):

@@ -241,7 +241,9 @@ class HistorySource:
         # Commits may be read twice.
         more = sorted(set(failed) - self._failed)
         self._failed.update(more)
-        for kind, named in self._sort(list_named(self._repo, more, self.gaps)).items():
+        listed = list(list_named(self._repo, more, self.gaps))
+        self._unreadable.update(set(more).difference(object_id for object_id, _, _ in listed))
+        for kind, named in self._sort(listed).items():
             ids[kind].extend(named)
 
     def _read_rest(self, ids: Mapping[str, list[str]], *kinds: str) -> Iterator[tuple[str, str, bytes]]:
@@ -356,8 +358,11 @@ class HistorySource:
         for file in files:
             self._check_index(file.path, file.id)
             content = read_worktree_content(self._repo, file.path, self._max_blob, self.gaps)
-            if content is not None and bytes.fromhex(blob_id(self._repo, content)) not in self._facts:
+            if content is not None and not self._has_read(blob_id(self._repo, content)):
                 yield to_blob(content, None, Place(file.path, Provenance("worktree")))
+
+    def _has_read(self, object_id: str) -> bool:
+        return bytes.fromhex(object_id) in self._facts and object_id not in self._unreadable
 
     def _check_index(self, path: bytes, object_id: str | None) -> None:
         if object_id is None or object_id in self._absent or bytes.fromhex(object_id) in self._facts:
