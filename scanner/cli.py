@@ -5,65 +5,19 @@ argparse rather than click: importing click takes as long as a whole pre-commit 
 own module is imported only when it is the one that runs.
 """
 
-import argparse
 import contextlib
 import errno
-import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 from scanner import __version__
+from scanner.commands.interface import COMMANDS, make_parser, suggest
 from scanner.display import one_line
 from scanner.errors import BUG, EXIT_CODES, INTERRUPTED, OK, USAGE, ConfigError, SealgateError
 
-
-class Command(NamedTuple):
-    """A command's module under `scanner.commands` (with `configure` and `run`) and its line in the help."""
-
-    module: str
-    help: str
-
-
-COMMANDS: Final[dict[str, Command]] = {
-    "scan": Command("scan", "find secrets in a repository, directory, file, diff or stream"),
-    "explain": Command("explain", "why a finding is believed, what silences it, where its secret could live"),
-    "sops check": Command("sops_check", "check that what must be SOPS-encrypted is, byte for byte"),
-    "baseline create": Command("baseline_create", "accept all findings there are now"),
-    "baseline update": Command("baseline_update", "add new findings, drop entries that are no longer found"),
-    "baseline audit": Command("baseline_audit", "list entries: in use, unused, expired, without a reason"),
-    "rules list": Command("rules_list", "list the rules"),
-    "rules show": Command("rules_show", "show one rule"),
-    "rules lint": Command("rules_lint", "check rule packs, and what each rule costs"),
-    "rules test": Command("rules_test", "run the test vectors of rule packs"),
-    "broker exec": Command("broker_exec", "run a command with secrets from Vault that end when it does"),
-    "broker env": Command("broker_env", "secrets for later steps, in the platform's own files"),
-    "broker end": Command("broker_end", "end what 'broker env' left alive, and check that it ended"),
-    "broker token": Command("broker_token", "check the job's identity token, and say what it says"),
-    "broker explain": Command("broker_explain", "compare the job's token with policy and role, claim by claim"),
-    "broker lint": Command("broker_lint", "check the roles and policies of a server that jobs log in to"),
-    "broker audit": Command("broker_audit", "read an audit device's log: who read what, and what is out of the ordinary"),
-    "hook pre-commit": Command("hook_pre_commit", "what pre-commit calls before a commit"),
-    "hook pre-push": Command("hook_pre_push", "what pre-commit or git calls before a push"),
-}
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse with errors as `ConfigError`, and a suggestion for a misspelt option."""
-
-    def error(self, message: str) -> NoReturn:
-        word = message.rpartition(": ")[2].split(" ")[0].split("=")[0]
-        if message.startswith("unrecognized arguments") and word.startswith("-"):
-            known = [option for action in self._actions for option in action.option_strings]
-            raise ConfigError(f"unknown option {one_line(word)}", _suggest(word, known) or f"see '{self.prog} --help'")
-        raise ConfigError(one_line(message), f"see '{self.prog} --help'")
-
-
-def _suggest(word: str, known: Sequence[str]) -> str:
-    from scanner.detect.rules import suggest
-
-    return suggest(word, known)
+_IMPORT: Final = "import "
 
 
 def run() -> NoReturn:
@@ -134,15 +88,7 @@ def _run(arguments: list[str]) -> int:
     name, rest = _pick(arguments)
     if name is None:
         return OK
-    module = importlib.import_module(f"scanner.commands.{COMMANDS[name].module}")
-    parser = _Parser(
-        prog=f"sealgate {name}",
-        description=module.__doc__,
-        # A width of its own saves the import that asks the terminal.
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100),
-        allow_abbrev=False,
-    )
-    module.configure(parser)
+    parser, module = make_parser(name)
     options = parser.parse_args(rest)
     code: int = module.run(options, os.environ)
     return code
@@ -172,32 +118,33 @@ def _pick(arguments: list[str]) -> tuple[str | None, list[str]]:
 
 
 def _unknown(name: str, known: Sequence[str]) -> ConfigError:
-    return ConfigError(f"there is no command {one_line(name)!r}", _suggest(name, known) or "see 'sealgate --help'")
+    return ConfigError(f"there is no command {one_line(name)!r}", suggest(name, known) or "see 'sealgate --help'")
 
 
 def _table(names: Sequence[str]) -> str:
-    return "\n".join(f"  {name:<18} {COMMANDS[name].help}" for name in names)
+    width = max(18, *map(len, names))
+    return "\n".join(f"  {name:<{width}} {COMMANDS[name].help}" for name in names)
+
+
+def _overview() -> str:
+    """Return the commands; those that do the same for several tools in one line, as the page has to fit a screen."""
+    tools = [name.removeprefix(_IMPORT) for name in COMMANDS if name.startswith(_IMPORT)]
+    others = [name for name in COMMANDS if not name.startswith(_IMPORT)]
+    return f"{_table(others)}\n  {_IMPORT + 'TOOL':<18} carry over from {', '.join(tools)}"
 
 
 def help_text() -> str:
     """Return the help page: commands, examples, and the table of exit codes."""
     codes = "\n".join(f"  {code:<3} {meaning}" for code, meaning in EXIT_CODES.items())
-    return f"""usage: sealgate COMMAND [...]
-
-One gate for secrets in CI/CD.
+    return f"""usage: sealgate COMMAND [...]     ('sealgate COMMAND --help' shows a command's options)
 
 commands:
-{_table(list(COMMANDS))}
+{_overview()}
 
 examples:
   sealgate scan                            a repository: its whole history and its working tree
   sealgate scan --staged                   what 'git commit' would record
   sealgate scan --range origin/main..HEAD  what a merge request brings in
-  sealgate scan --report sarif=out.sarif   for code scanning
 
 exit codes:
-{codes}
-
-'sealgate COMMAND --help' shows a command's options."""
-
-
+{codes}"""

@@ -28,7 +28,7 @@ _HEAD: Final = struct.Struct("<4sBxxxQ")
 _MAGIC: Final = b"SGV1"
 _SIZE_BYTES: Final = 4
 # What decides on a verdict beside rules and settings: all code between an object and what is reported of it.
-_CODE: Final = ("", "detect", "git", "git/kernel", "seal", "sources", "sops")
+_CODE: Final = ("", "detect", "detect/proofs", "git", "git/kernel", "seal", "sources", "sops")
 _CODE_SUFFIXES: Final = (".py", ".so", ".pyd")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print what scan.sh has to know of the event, a line each: before, after, base, head, default branch.
+"""Print what plan.sh has to know of the event, a line each: before, after, base, head, default branch, fork.
 
 The file is the webhook's payload: https://docs.github.com/webhooks/webhook-events-and-payloads. What is not
 there, or not what it should be, is an empty line.
@@ -25,6 +25,7 @@ def main() -> None:
         values = (_get(event, path) for path in paths)
         print(next((value for value in values if _ID.fullmatch(value)), ""))
     print(_get(event, ("repository", "default_branch")).partition("\n")[0])
+    print(str(_is_from_fork(event)).lower())
 
 
 def _load(path: str) -> object:
@@ -33,6 +34,12 @@ def _load(path: str) -> object:
             return json.load(file)
     except (OSError, ValueError):
         return {}
+
+
+def _is_from_fork(event: object) -> bool:
+    """Whether a pull request's branch is in another repository, or in one that is gone."""
+    base, head = (_get(event, ("pull_request", side, "repo", "full_name")) for side in ("base", "head"))
+    return base != head
 
 
 def _get(event: object, path: tuple[str, ...]) -> str:

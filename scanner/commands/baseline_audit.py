@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""List the baseline's entries: in use, unused, expired, without a reason. 1 where one wants attention."""
+"""List the baseline's entries: in use, unused, expired, without a reason. 1 where one wants attention.
+
+Examples:
+  sealgate baseline audit                         1 where an entry wants attention: for a schedule
+"""
 
 import argparse
 import time

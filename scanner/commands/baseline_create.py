@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accept all findings there are now, so that only new ones fail the gate.
 
+Examples:
+  sealgate baseline create --reason "rotated in May"
+  sealgate baseline create --worktree --expires 2027-01-31 --owner team-a
+
 Writes one JSON object a line, sorted by fingerprint, without line numbers or dates of the run.
 """
 

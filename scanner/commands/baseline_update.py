@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring the baseline up to date: add open findings, drop entries that are no longer found, keep the rest as it is."""
+"""Bring the baseline up to date: add open findings, drop entries that are no longer found, keep the rest as it is.
+
+Examples:
+  sealgate baseline update --reason "made for the tests"
+  sealgate baseline update --keep-unused          entries of other branches stay
+"""
 
 import argparse
 import os

@@ -2,8 +2,8 @@
 """End what 'sealgate broker env' has left alive in this job: token, leases and files; and look whether it has ended.
 
 Examples:
-  sealgate broker end                                      in a step that always runs
-  sealgate broker end --accessor "$SEALGATE_ACCESSOR" --role cleanup   in a last job, where the token is not at hand
+  sealgate broker end                      in a step that always runs
+  sealgate broker end --accessor "$SEALGATE_ACCESSOR" --role cleanup     in a job without the token
 
 With the token that 'broker env' kept nothing else is needed. Without it (--no-token, or in another job) this logs in, and
 the role needs 'update' on auth/token/revoke-accessor. Running it again, or where nothing was left, is well.

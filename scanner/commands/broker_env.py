@@ -4,7 +4,7 @@
 Examples:
   sealgate broker env --role ci --secret 'secret/ci/app#password=DB_PASSWORD' --format github
   sealgate broker env --role ci --secret database/creds/ci=DB --format shell --output db.env
-  sealgate broker env --role ci --secret 'secret/ci/app#key=API_KEY' --format gitlab --output sealgate.env
+  sealgate broker env --role ci --secret secret/ci/app=APP --format gitlab --output sealgate.env
 
 github appends to GITHUB_ENV and GITHUB_OUTPUT, masks first; gitlab writes a report for 'artifacts: reports: dotenv', which
 other jobs get; shell is a file to source, json one object. Where a command can be named, 'broker exec' is the better way:
@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     where.add_argument(
         "--file", metavar="PATH#FIELD=NAME", action="append", default=[],
-        help="repeatable; a file that only its owner can read, in the directory SEALGATE_FILES, until 'broker end'",
+        help="repeatable; a file for its owner alone, in the directory SEALGATE_FILES, until 'broker end'",
     )  # fmt: skip
     end = parser.add_argument_group("what 'broker end' needs")
     end.add_argument("--state", metavar="DIR", default="", help="where to keep it (default: a private directory for this job)")

@@ -3,8 +3,8 @@
 
 Examples:
   sealgate broker exec --role ci --secret 'secret/ci/app#password=DB_PASSWORD' -- ./deploy
-  sealgate broker exec --role ci --secret database/creds/ci=DB -- sh -c 'psql "user=$DB_USERNAME ..."'
-  sealgate broker exec --role ci --file 'pki/issue/ci{common_name=a.example}#bundle=tls.pem' -- ./serve
+  sealgate broker exec --role ci --secret database/creds/ci=DB -- sh -c 'psql "user=$DB_USERNAME"'
+  sealgate broker exec --role ci --file 'pki/issue/ci{common_name=a.test}#bundle=tls.pem' -- ./serve
 
 The command gets the secrets as variables, or as files in the directory that SEALGATE_FILES names. Identity tokens and
 Vault's tokens are taken out of its environment, and secrets out of its output, where each becomes ***. Its exit code is
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     child = parser.add_argument_group("command")
     child.add_argument(
         "--file", metavar="PATH#FIELD=NAME", action="append", default=[],
-        help="repeatable; a file that only its owner can read, in the directory SEALGATE_FILES",
+        help="repeatable; a file for its owner alone, in the directory SEALGATE_FILES",
     )  # fmt: skip
     child.add_argument("--pristine", action="store_true", help="give the command PATH, HOME and the like, and the secrets")
     child.add_argument("--keep-env", metavar="NAME", action="append", default=[], help="repeatable; a variable to leave to it")

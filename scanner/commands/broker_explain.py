@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare the job's identity token with a role at the server and with the claims policy, claim by claim.
 
+Examples:
+  sealgate broker explain --role deploy --audience https://vault.example.org
+  sealgate broker explain --role deploy --role-file deploy.json     without asking the server
+
 The role is read with VAULT_TOKEN or BAO_TOKEN (or --vault-token-file), which have to allow that, or comes from
 --role-file: what 'bao read -format=json auth/jwt/role/NAME' writes. The token is not sent to the server.
 Exits with 0 where everything fits, with 4 where something does not.

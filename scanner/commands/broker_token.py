@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check the job's identity token and show what it says, in the words that policies use.
 
+Examples:
+  sealgate broker token --audience https://vault.example.org
+  sealgate broker token --token-file job.jwt --issuer https://issuer.example.org --format json
+
 The token itself is never printed; --raw writes it to a file that only its owner can read.
 """
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pre-commit calls: scan what is being committed, and whole files where others are named.
 
-A commit: the staged changes; FILES are then among them.
-pre-commit run --all-files, or --files: the named files, whole, and the staged changes.
-pre-commit run --from-ref A --to-ref B: the commits of B since it left A.
+Examples:
+  exec sealgate hook pre-commit                    .git/hooks/pre-commit, after '#!/bin/sh'
+  sealgate hook pre-commit --fail-on high -- FILE  as pre-commit calls it
 
-As a git hook of its own (.git/hooks/pre-commit):
-  exec sealgate hook pre-commit
+What is scanned:
+  a commit                                 the staged changes; FILES are then among them
+  pre-commit run --all-files, --files      the named files, whole, and the staged changes
+  pre-commit run --from-ref A --to-ref B   the commits of B since it left A
 """
 
 import argparse

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pre-commit or git calls before a push: scan the commits that the remote has not got.
 
+Examples:
+  exec sealgate hook pre-push "$@"                 .git/hooks/pre-push, after '#!/bin/sh'
+
 pre-commit tells what is pushed by its variables, git by lines on standard input. Called with neither
 (by hand, or by a hook manager that does not pass standard input on): the commits of HEAD that are on
 no remote.
-
-As a git hook of its own (.git/hooks/pre-push):
-  exec sealgate hook pre-push "$@"
 """
 
 import argparse

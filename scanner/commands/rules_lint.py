@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check rule packs: patterns bounded, cheap to look for and with clear edges, proofs known, texts there."""
+"""Check rule packs: patterns bounded, cheap to look for and with clear edges, proofs known, texts there.
+
+Examples:
+  sealgate rules lint --rules security/rules
+"""
 
 import argparse
 from collections.abc import Mapping

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""List the rules: id, severity, confidence and name."""
+"""List the rules: id, severity, confidence and name.
+
+Examples:
+  sealgate rules list
+  sealgate rules list --rules security/rules --format json
+"""
 
 import argparse
 from collections.abc import Mapping

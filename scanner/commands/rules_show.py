@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show one rule: its pattern, what it asks of a value, what to do when it fires."""
+"""Show one rule: its pattern, what it asks of a value, what to do when it fires.
+
+Examples:
+  sealgate rules show aws-access-key-id
+"""
 
 import argparse
 from collections.abc import Mapping
@@ -35,5 +39,5 @@ def run(options: argparse.Namespace, _environ: Mapping[str, str]) -> int:
         elif value:
             print(f"{field + ':':<12} {value}")
     if not rule.whole:
-        print(f"{'prefilter:':<12} {anchor(rule.pattern).expression}")
+        print(f"{'prefilter:':<12} {anchor(rule.pattern, slow=rule.slow).expression}")
     return 0

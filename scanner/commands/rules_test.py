@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the test vectors of Sealgate's own rules and of the given packs."""
+"""Run the test vectors of Sealgate's own rules and of the given packs.
+
+Examples:
+  sealgate rules test --rules security/rules
+"""
 
 import argparse
 from collections.abc import Mapping

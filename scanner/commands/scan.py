@@ -54,16 +54,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_vault_options(parser)
 
 
-def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options on findings, reports and settings that every scanning command has."""
-    how = parser.add_argument_group("findings and reports")
+def add_common_options(parser: argparse.ArgumentParser, *, reports: bool = True) -> None:
+    """Add the options on findings, reports and settings that every scanning command has; without `reports` those of the scan."""
+    how = parser.add_argument_group("findings and reports" if reports else "findings")
     how.add_argument("--only", choices=("secrets", "sops"), help="one of the two families of checks")
-    how.add_argument(
-        "--report",
-        action="append",
-        metavar="FORMAT[=FILE]",
-        help=f"repeatable; FILE - is standard output (default: text); formats: {', '.join(REPORTS)}",
-    )
+    if reports:
+        how.add_argument(
+            "--report",
+            action="append",
+            metavar="FORMAT[=FILE]",
+            help=f"repeatable; FILE - is standard output (default: text); formats: {', '.join(REPORTS)}",
+        )
     levels = ", ".join(LEVELS)
     how.add_argument("--fail-on", metavar="LEVEL", help=f"lowest confidence that fails the gate: {levels} (default: medium)")
     how.add_argument("--baseline", metavar="FILE", help="accepted findings (default: .sealgate-baseline.jsonl where it is there)")
@@ -74,9 +75,11 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--timeout", metavar="S", help="stop after this time; the run is then incomplete")
     how.add_argument("--jobs", metavar="N", help="so many processes read a history (default: as many as there are cores)")
-    how.add_argument("--show-secrets", action="store_true", help="print raw values; the report is then a secret itself")
-    how.add_argument("--quiet", action="store_true", help="print nothing where there is nothing to say")
-    how.add_argument("--verbose", action="store_true", help="print suppressed findings and more detail")
+    parser.set_defaults(report=None, show_secrets=False, quiet=False, verbose=False)
+    if reports:
+        how.add_argument("--show-secrets", action="store_true", help="print raw values; the report is then a secret itself")
+        how.add_argument("--quiet", action="store_true", help="print nothing where there is nothing to say")
+        how.add_argument("--verbose", action="store_true", help="print suppressed findings and more detail")
     how.add_argument("--no-progress", action="store_true", help="no progress on standard error")
 
 

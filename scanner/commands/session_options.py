@@ -28,7 +28,7 @@ def add_session_options(parser: argparse.ArgumentParser, *, reads: bool = True, 
     server = parser.add_argument_group("server")
     server.add_argument(
         "--vault-addr", metavar="URL", action="append", default=[],
-        help="the server; repeatable: other nodes of its cluster (default: VAULT_ADDR, BAO_ADDR)",
+        help="the server; repeatable: nodes of one cluster (default: VAULT_ADDR, BAO_ADDR)",
     )  # fmt: skip
     server.add_argument("--vault-namespace", metavar="NS", help="where the secrets are (default: VAULT_NAMESPACE)")
     server.add_argument("--auth-namespace", metavar="NS", help="where the logins are (default: the same)")
@@ -42,7 +42,7 @@ def add_session_options(parser: argparse.ArgumentParser, *, reads: bool = True, 
     login.add_argument("--vault-token-file", metavar="FILE", default="", help="for --auth token (default: VAULT_TOKEN)")
     login.add_argument(
         "--ttl", metavar="TIME", type=seconds, default=seconds(ttl),
-        help=f"how long all lives if nobody is left to renew or revoke it: 90s, 5m, 1h (default: {ttl})",
+        help=f"how long all lives if nobody renews or revokes it: 90s, 5m, 1h (default: {ttl})",
     )  # fmt: skip
     if reads:
         _add_requests(parser)

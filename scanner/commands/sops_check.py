@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check that files which must be SOPS-encrypted are: HEAD and the working tree, or what is staged, a range, a revision.
 
+Examples:
+  sealgate sops check                              the repository here
+  sealgate sops check --range origin/main..HEAD    a merge request
+  sealgate sops check --mac secrets/               MACs as well, with the keys at hand
+
 Without a key every byte of an encrypted file is accounted for, its recipients are compared with .sops.yaml, and its
 history is asked whether it was ever edited outside of SOPS or stood in clear text. --mac decrypts with the keys that
 sops itself would use (SOPS_AGE_KEY_FILE, gpg, VAULT_TOKEN ...) and checks the MAC; nothing decrypted is kept or shown.

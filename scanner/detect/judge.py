@@ -60,6 +60,8 @@ def judge(rule: Rule, value: bytes, window: bytes, at: int = 0) -> Verdict:
             confidence, reasons = "proven", []
         elif outcome == "doubtful":
             confidence = "low"
+        elif outcome == "weakened" and confidence == "high":
+            confidence = "medium"
         reasons.append(why)
     return Verdict(confidence, "; ".join(reasons))
 

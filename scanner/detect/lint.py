@@ -125,4 +125,8 @@ def _texts(rule: Rule) -> Iterator[str]:
 
 
 # Names that their owners write in lower case.
-_LOWER: Final = {"npm", "age", "crates.io", "htpasswd", "ngrok", "xAI", "fly.io", "curl", "pub.dev"}
+_LOWER: Final = {
+    "age", "api.data.gov", "authentik", "crates.io", "curl", "dbt", "eBay", "env0", "fal", "fly.io",
+    "hCaptcha", "htpasswd", "lemlist", "monday.com", "ngrok", "npm", "pganalyze", "pub.dev", "reCAPTCHA",
+    "remove.bg", "turbopuffer", "urlscan.io", "v0", "xAI",
+}

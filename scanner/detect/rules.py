@@ -38,6 +38,7 @@ class Rule(NamedTuple):
     stored: bool = False
     weigh: bool = False
     whole: bool = False
+    slow: bool = False
     paths: tuple[str, ...] = ()
 
     def info(self) -> RuleInfo:
@@ -63,7 +64,8 @@ class PackFile(NamedTuple):
 
 
 _REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
-_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "whole", "paths")
+_VECTORS: Final = ("positive", "negative")
+_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "whole", "paths")
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -140,7 +142,8 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r}", suggest(str(key), known) or "see docs/rules.md")
     for key in _REQUIRED:
-        if not entry.get(key):
+        # A rule without vectors is used, and the linter complains of it.
+        if not entry.get(key) and not (key in _VECTORS and entry.get(key) == []):
             raise ConfigError(f"{where}: {key!r} is missing", "see docs/rules.md")
     fits = isinstance(entry["id"], str) and _ID.fullmatch(entry["id"])
     _require(fits, where, "id must be lower case, digits and single hyphens")
@@ -149,7 +152,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for key in ("references", "allow", "paths"):
         _require(_is_strings(entry.get(key, [])), where, f"{key} must be a list of strings")
     _require(isinstance(entry.get("entropy", 0.0), int | float), where, "entropy must be a number")
-    for key in ("ignore_case", "stored", "weigh", "whole"):
+    for key in ("ignore_case", "stored", "weigh", "slow", "whole"):
         _require(isinstance(entry.get(key, False), bool), where, f"{key} must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
@@ -162,7 +165,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
             long = parse(entry["pattern"]).getwidth()[1]
             _require(long <= MAX_WHOLE_BYTES, where, f"a whole content has at most {MAX_WHOLE_BYTES} bytes")
         else:
-            anchor(entry["pattern"])
+            anchor(entry["pattern"], slow=entry.get("slow", False))
     except ValueError as error:
         raise ConfigError(f"{where}: {error}", "see 'Patterns' in docs/rules.md") from None
     _require("secret" in parse(entry["pattern"]).state.groupdict, where, "pattern needs a group (?P<secret>...)")
@@ -182,6 +185,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         stored=bool(entry.get("stored", False)),
         weigh=bool(entry.get("weigh", False)),
         whole=bool(entry.get("whole", False)),
+        slow=bool(entry.get("slow", False)),
         paths=tuple(entry.get("paths", ())),
     )
 

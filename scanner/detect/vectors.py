@@ -5,40 +5,19 @@ The format is described in `docs/rules.md`. A value depends on the rule's id, th
 and the generator's position, so a failing vector fails again.
 """
 
-import base64
-import json
 import random
 import re
-import string
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from scanner.bech32 import CHARACTERS, residue
 from scanner.detect.engine import Detector, resolve
 from scanner.detect.placed import at_path
-from scanner.detect.proof import base62
 from scanner.detect.rules import Rule, Vector
+from scanner.detect.samples import ALPHABETS, GENERATORS, draw
 from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES
 
 OPEN, CLOSE = "«", "»"
-_BASE62: Final = string.digits + string.ascii_letters
-_ALPHABETS: Final[Mapping[str, str]] = {
-    "alnum": _BASE62,
-    "alpha": string.ascii_letters,
-    "lower": string.ascii_lowercase,
-    "upper": string.ascii_uppercase,
-    "digit": string.digits,
-    "hex": "0123456789abcdef",
-    "HEX": "0123456789ABCDEF",
-    "base32": string.ascii_uppercase + "234567",
-    "BASE36": string.digits + string.ascii_uppercase,
-    "base36": string.digits + string.ascii_lowercase,
-    "base64": _BASE62 + "+/",
-    "base64url": _BASE62 + "-_",
-    "print": _BASE62 + "!#%&*+-./:=?@^_|~",
-}
 _GENERATOR: Final = re.compile(r"\{\{(.+?)\}\}(?!\})")
 _INNER: Final = re.compile(r"\{([^{}]+)\}")
 
@@ -105,68 +84,10 @@ def _name(vector: Vector) -> str:
 
 def _generate(call: str, rng: random.Random, vector: Vector) -> str:
     name, _, argument = call.partition(":")
-    if name in _ALPHABETS and argument.isdigit():
-        return _draw(_ALPHABETS[name], int(argument), rng)
-    if name in _GENERATORS:
+    if name in ALPHABETS and argument.isdigit():
+        return draw(ALPHABETS[name], int(argument), rng)
+    if name in GENERATORS:
         if name == "base64of":
             argument = _INNER.sub(lambda match: _generate(match[1], rng, vector), argument)
-        return _GENERATORS[name](argument, rng)
+        return GENERATORS[name](argument, rng)
     raise ConfigError(f"{_name(vector)}: unknown generator {name!r}", "see 'Vectors' in docs/rules.md")
-
-
-def _draw(alphabet: str, length: int, rng: random.Random) -> str:
-    """Return characters that look random: where there is room for it, letters and digits both occur."""
-    return "".join(rng.sample(alphabet, min(length, len(alphabet))) + rng.choices(alphabet, k=max(0, length - len(alphabet))))
-
-
-def _crc32(prefix: str, rng: random.Random) -> str:
-    body = _draw(_BASE62, 30, rng)
-    return prefix + body + base62(zlib.crc32(body.encode()), 6).decode()
-
-
-def _uuid(_argument: str, rng: random.Random) -> str:
-    import uuid
-
-    return str(uuid.UUID(bytes=rng.randbytes(16), version=4))
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _jwt(_argument: str, rng: random.Random) -> str:
-    claims = {"iss": "https://issuer.test", "sub": _draw(_BASE62, 12, rng), "exp": 1900000000 + rng.randrange(10**6)}
-    parts = (json.dumps(part, separators=(",", ":")).encode() for part in ({"alg": "RS256", "typ": "JWT"}, claims))
-    return ".".join([*map(_base64url, parts), _base64url(rng.randbytes(64))])
-
-
-def _pem(label: str, rng: random.Random) -> str:
-    if label == "OPENSSH PRIVATE KEY":
-        data = b"openssh-key-v1\0" + b"\0\0\0\x04none" * 2 + rng.randbytes(300)
-    elif "PGP" in label:
-        data = b"\x95\x01" + rng.randbytes(300)
-    else:
-        data = b"\x30\x82" + (300).to_bytes(2, "big") + rng.randbytes(300)
-    text = base64.b64encode(data).decode()
-    lines = [text[i : i + 64] for i in range(0, len(text), 64)]
-    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----"])
-
-
-def _age(_argument: str, rng: random.Random) -> str:
-    prefix = b"age-secret-key-"
-    body = bytes(rng.choices(CHARACTERS, k=52))
-    checksum = residue(prefix, body + b"q" * 6) ^ 1
-    check = bytes(CHARACTERS[checksum >> 5 * (5 - i) & 31] for i in range(6))
-    return (prefix + b"1" + body + check).decode().upper()
-
-
-_GENERATORS: Final[Mapping[str, Callable[[str, random.Random], str]]] = {
-    "crc32": _crc32,
-    "uuid": _uuid,
-    "jwt": _jwt,
-    "pem": _pem,
-    "age": _age,
-    "base64of": lambda text, _rng: base64.b64encode(text.encode()).decode(),
-}
-
-

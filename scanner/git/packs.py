@@ -1,26 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packs read as git wrote them: every object once, bases before the deltas that are made of them.
 
-Formats: gitformat-pack(5), "pack-*.pack files have the following format" and the two of "pack-*.idx files". What git
-keeps elsewhere (loose objects), what does not fit the format and what is large is left to `git cat-file`: `others`
-names it before, `read` as it goes. Where anything about the packs themselves is odd, `open_packs` returns None, and
-git reads everything. The kernel that does the work is optional; see `kernel/`.
+Format: gitformat-pack(5), "pack-*.pack files have the following format". What git keeps elsewhere (loose objects), what
+does not fit the format and what is large is left to `git cat-file`: `others` names it before, `read` as it goes. Where
+anything about the packs themselves is odd, `open_packs` returns None, and git reads everything. The kernel that does
+the work is optional; see `kernel/`.
 """
 
 import mmap
-import os
-import sys
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.git.facts import IS_TREE, Facts
+from scanner.git.folders import loose_ids, object_folders, pack_indexes
+from scanner.git.packindex import map_pack, parse_index, release
 from scanner.git.repo import Repository
 from scanner.model import Known, Ledger, Screen
 
 if TYPE_CHECKING:
-    from scanner.git.kernel.pack import Copies, Pack
+    from scanner.git.kernel.pack import Pack
+    from scanner.git.kernel.patch import Copies
     from scanner.git.kernel.reader import Reader
 
 # Larger objects, and what is made of them, git reads: they are few, and what is held while deltas are applied is
@@ -28,10 +30,6 @@ if TYPE_CHECKING:
 LARGE: Final = 4 * 1024 * 1024
 _KINDS: Final = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 _UNKNOWN: Final = 0
-_V2: Final = b"\xfftOc"
-_FANOUT_BYTES: Final = 256 * 4
-_LARGE_OFFSET: Final = 1 << 31
-_MAX_ALTERNATES: Final = 50
 _Found = Generator[tuple[str, bytes, Known], None, bool]
 
 
@@ -187,7 +185,7 @@ def _find(pack: "Pack", name: bytes, kind: int) -> int:
 def _read_pack(
     pack: "Pack", kind: int, seen: set[bytes] | None, bad: dict[bytes, None]
 ) -> "Iterator[tuple[str, bytes, Copies]]":
-    from scanner.git.kernel.pack import Copies
+    from scanner.git.kernel.patch import Copies
 
     held: dict[int, tuple[bytes, Copies]] = {}
     for number in pack.walk(kind):
@@ -233,129 +231,8 @@ def open_packs(repo: Repository, max_bytes: int) -> Packs | None:
     return Packs([pack for pack in packs if pack is not None], loose) if packs else None
 
 
-def object_folders(folder: str) -> list[str]:
-    """Return the folder and all its alternates (gitrepository-layout(5), objects/info/alternates)."""
-    folders = [os.path.realpath(folder)]
-    for here in folders:
-        try:
-            with open(os.path.join(here, "info", "alternates"), "rb") as stream:
-                lines = stream.read().split(b"\n")
-        except FileNotFoundError:
-            continue
-        for line in lines:
-            if line.startswith(b'"'):
-                raise ValueError("a quoted path")
-            if line and not line.startswith(b"#"):
-                named = os.path.realpath(os.path.join(here, os.fsdecode(line)))
-                if named not in folders:
-                    folders.append(named)
-        if len(folders) > _MAX_ALTERNATES:
-            raise ValueError("too many alternates")
-    return folders
-
-
-def loose_ids(folder: str, id_bytes: int) -> set[bytes]:
-    """Return the ids of the objects that stand in files of their own."""
-    found = set()
-    for part in os.listdir(folder):
-        if len(part) == 2 and not part.strip("0123456789abcdef"):
-            for rest in os.listdir(os.path.join(folder, part)):
-                if len(rest) == 2 * id_bytes - 2 and not rest.strip("0123456789abcdef"):
-                    found.add(bytes.fromhex(part + rest))
-    return found
-
-
-def pack_indexes(folder: str) -> Iterator[str]:
-    """Yield the paths of the packs' indexes."""
-    try:
-        names = os.listdir(os.path.join(folder, "pack"))
-    except FileNotFoundError:
-        return
-    for name in names:
-        if name.endswith(".idx"):
-            yield os.path.join(folder, "pack", name)
-
-
 def _open_pack(make: "type[Pack]", path: str, id_bytes: int, limit: int) -> "Pack | None":
     """Open a pack by its index; None for one without objects. Raises `ValueError` where the two do not fit."""
-    index, content, count = _map_pack(path, id_bytes)
-    names, offsets = (_version_2 if index[:4] == _V2 else _version_1)(index, id_bytes)
-    return make(content, names, offsets, id_bytes, limit) if count else None
-
-
-def digest_ids(path: str, id_bytes: int) -> bytes:
-    """Return a digest of the ids that a pack's index tells. Raises `ValueError` where the two do not fit."""
-    import hashlib
-
-    index, _, count = _map_pack(path, id_bytes)
-    if index[:4] != _V2:
-        return hashlib.sha256(_version_1(index, id_bytes)[0]).digest()
-    if index[4:8] != b"\0\0\0\2":
-        raise ValueError("an index of an unknown version")
-    begin = 8 + _FANOUT_BYTES
-    with memoryview(index) as whole:
-        return hashlib.sha256(whole[begin : begin + count * id_bytes]).digest()
-
-
-def _map_pack(path: str, id_bytes: int) -> tuple[mmap.mmap, mmap.mmap, int]:
-    """Return a pack's index, the pack, and the number of objects. Raises `ValueError` where the two do not fit."""
-    index, content = _map(path), _map(path.removesuffix(".idx") + ".pack")
-    count = _count(index, 8 if index[:4] == _V2 else 0)
-    version = int.from_bytes(content[4:8], "big")
-    if content[:4] != b"PACK" or version not in (2, 3) or int.from_bytes(content[8:12], "big") != count:
-        raise ValueError("not a pack, or not one with so many objects")
-    if content[-id_bytes:] != index[-2 * id_bytes : -id_bytes]:
-        raise ValueError("an index of another pack")
-    return index, content, count
-
-
-def _map(path: str) -> mmap.mmap:
-    with open(path, "rb") as stream:
-        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _version_2(index: mmap.mmap, id_bytes: int) -> "tuple[bytes, array[int]]":
-    if index[4:8] != b"\0\0\0\2":
-        raise ValueError("an index of an unknown version")
-    count = _count(index, 8)
-    names_end = 8 + _FANOUT_BYTES + count * id_bytes
-    offsets_at = names_end + 4 * count  # after a CRC of each entry
-    large_at = offsets_at + 4 * count
-    large_bytes = len(index) - 2 * id_bytes - large_at
-    if large_bytes < 0 or large_bytes % 8:
-        raise ValueError("an index of another length")
-    offsets = array("Q", _numbers("I", index[offsets_at:large_at]))
-    if large_bytes:
-        large = _numbers("Q", index[large_at : large_at + large_bytes])
-        for number, offset in enumerate(offsets):
-            if offset >= _LARGE_OFFSET:
-                if offset - _LARGE_OFFSET >= len(large):
-                    raise ValueError("an offset that is not in the index")
-                offsets[number] = large[offset - _LARGE_OFFSET]
-    return index[8 + _FANOUT_BYTES : names_end], offsets
-
-
-def _version_1(index: mmap.mmap, id_bytes: int) -> "tuple[bytes, array[int]]":
-    count = _count(index, 0)
-    size = 4 + id_bytes
-    if len(index) != _FANOUT_BYTES + count * size + 2 * id_bytes:
-        raise ValueError("an index of another length")
-    table = index[_FANOUT_BYTES : _FANOUT_BYTES + count * size]
-    entries = [table[at : at + size] for at in range(0, len(table), size)]
-    return b"".join(entry[4:] for entry in entries), array("Q", (int.from_bytes(entry[:4], "big") for entry in entries))
-
-
-def _count(index: mmap.mmap, at: int) -> int:
-    """Return the number of objects, which the last number of the fan-out table tells."""
-    fanout = _numbers("I", index[at : at + _FANOUT_BYTES])
-    if len(fanout) != 256 or any(fanout[i] > fanout[i + 1] for i in range(255)):
-        raise ValueError("a fan-out table out of order")
-    return fanout[-1]
-
-
-def _numbers(typecode: str, data: bytes) -> "array[int]":
-    """Return big-endian numbers."""
-    numbers = array(typecode, data)
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return numbers
+    index, content = map_pack(path)
+    names, offsets = parse_index(index, content, id_bytes)
+    return make(content, names, offsets, id_bytes, limit, partial(release, content)) if offsets else None

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from scanner.display import decode_text
 from scanner.git.facts import IS_COMMIT, NONE, SUBMODULE_ENTRY, Facts, make_facts
 from scanner.git.headers import Tag, parse_commit, parse_person, parse_tag, person_line
-from scanner.git.kernel import ways
+from scanner.git.kernel import ancestry, ways
 from scanner.git.repo import is_id
 from scanner.model import Place, Provenance
 
@@ -90,16 +90,16 @@ class Graph:
         tagged = self._peel(refs)
         self._tag_refs = frozenset(tagged)
         self._head = head
-        links, bounds = ways.links(facts), facts.parent_bounds
+        links, bounds = ancestry.links(facts), facts.parent_bounds
         heads = self._numbers([head] if head else [])
         self._at_head = bytearray(count)
-        ways.spread(heads, bounds, links, self._at_head, 1)
-        ages = ways.by_age(facts)
+        ancestry.spread(heads, bounds, links, self._at_head, 1)
+        ages = ancestry.by_age(facts)
         self._reach = bytearray(count)
         starts = ((_REF, [*heads, *self._numbers(tagged)]), (_REFLOG, self._numbers(reflogs)), (_NOTHING, range(count)))
         for level, commits in starts:
-            members = ways.spread(commits, bounds, links, self._reach, level)
-            self.order += ways.arrange(members, bounds, links, self._reach, ages)
+            members = ancestry.spread(commits, bounds, links, self._reach, level)
+            self.order += ancestry.arrange(members, bounds, links, self._reach, ages)
         self._ranks = array("I", bytes(4 * count))
         for rank, commit in enumerate(self.order):
             self._ranks[commit] = rank
@@ -113,7 +113,7 @@ class Graph:
         facts = self.facts
         cut = {facts.find(bytes.fromhex(object_id)) for object_id in shallow}
         missing = {}
-        for commit, named in ways.dangling(facts):
+        for commit, named in ancestry.dangling(facts):
             number = facts.commits[commit]
             if facts.id(named) not in given and (number not in cut or named == facts.roots[commit]):
                 missing[facts.id(named).hex()] = f"commit {facts.id(number).hex()}"
@@ -196,10 +196,10 @@ class Graph:
     def _roots(self) -> list[tuple[int, int]]:
         """Return commits' ranks with their trees, then the tops of what no commit reaches."""
         tops = sorted(ways.tops(self.facts), key=lambda tree: self.facts.id(self.facts.trees[tree]))
-        return ways.trees_of(self.facts, self.order) + [(len(self.order), tree) for tree in tops]
+        return ancestry.trees_of(self.facts, self.order) + [(len(self.order), tree) for tree in tops]
 
     def _head_root(self) -> list[tuple[int, int]]:
-        return ways.trees_of(self.facts, self._numbers([self._head] if self._head else []))
+        return ancestry.trees_of(self.facts, self._numbers([self._head] if self._head else []))
 
     def _provenance(self, named: Named, *, at_head: bool) -> Provenance:
         known = None if self._head is None else at_head

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanner.errors import SourceError
-from scanner.git.packs import digest_ids, loose_ids, object_folders, pack_indexes
+from scanner.git.folders import loose_ids, object_folders, pack_indexes
+from scanner.git.packindex import digest_ids
 from scanner.git.repo import Repository
 from scanner.model import Gap
 from scanner.sources.files import blob_id, list_worktree, read_worktree_content

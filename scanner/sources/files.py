@@ -168,6 +168,21 @@ class WorktreeSource:
         return iter(())
 
 
+class NamedFile(WorktreeSource):
+    """One file of a working tree, as it is on disk, even if git ignores it; `path` is from the tree's root."""
+
+    def __init__(self, repo: Repository, max_blob: int, path: bytes) -> None:
+        super().__init__(repo, max_blob)
+        self._path = path
+
+    def blobs(self, _screen: Screen | None = None) -> Iterator[Blob | LargeBlob]:
+        """Yield the file."""
+        content = read_worktree_content(self._repo, self._path, self._max_blob, self.gaps)
+        if content is not None:
+            link = os.path.islink(os.path.join(os.fsencode(self._repo.root), self._path))
+            yield _blob(content, self._path, "file", link=link)
+
+
 class WorktreeFile(NamedTuple):
     """A path in the working tree, and the id that the index has for it (None where it is untracked)."""
 

@@ -18,11 +18,6 @@ START = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 DAY = 86400.0
 
 
-@pytest.fixture(autouse=True)
-def _command(monkeypatch):
-    monkeypatch.setitem(cli.COMMANDS, "broker audit", cli.Command("broker_audit", ""))
-
-
 def recorded(lab, tmp_path, act):
     """Return a file with what the server wrote while `act` was running."""
     before = lab.audit_log.stat().st_size

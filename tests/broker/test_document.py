@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 import yaml
+from checkers import WORKFLOW_CHECKERS, accepts, check_workflow, program
 from issuer import Issuer
 from lab import Bao, bao_program, free_port
 
@@ -183,18 +184,6 @@ def test_the_policy_and_the_set_of_the_configuration(laptop: Laptop) -> None:
     assert "no entry gives the role other" in output
 
 
-def program(name: str) -> Path:
-    path = Path(sys.executable).parent / name
-    if not path.exists():
-        pytest.skip(f"{name} is not installed")
-    return path
-
-
-def accepts(*command: str | Path) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
-
-
 def _workflow() -> str:
     return example(".github/workflows/deploy.yml")
 
@@ -206,18 +195,21 @@ def _workflow_with_steps() -> str:
     return body + "".join(f"      {line}\n" for line in steps.splitlines())
 
 
-@pytest.mark.parametrize("persona", ["regular", "pedantic"])
-@pytest.mark.parametrize("text", [_workflow, _workflow_with_steps])
-def test_the_workflow_is_valid_and_safe(tmp_path: Path, text: Any, persona: str) -> None:
-    workflow = text()
-    if persona == "pedantic":
-        # It dislikes every runner of one's own; the document says what to beware of, and what a hosted one takes.
-        workflow = workflow.replace("[self-hosted, laptop]", "ubuntu-24.04")
-    file = tmp_path / ".github/workflows/deploy.yml"
-    file.parent.mkdir(parents=True)
-    file.write_text(workflow)
-    accepts(program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", file)
-    accepts(program("zizmor"), "--offline", "--no-progress", f"--persona={persona}", file)
+def _workflow_with_the_action() -> str:
+    return example(".github/workflows/migrate.yml")
+
+
+@pytest.mark.parametrize("checker", WORKFLOW_CHECKERS)
+@pytest.mark.parametrize("text", [_workflow, _workflow_with_steps, _workflow_with_the_action])
+def test_the_workflow_is_valid_and_safe(tmp_path: Path, text: Any, checker: str) -> None:
+    # The pedantic zizmor dislikes every runner of one's own; the document says what to beware of, and what a hosted one takes.
+    workflow = text().replace("[self-hosted, laptop]", "ubuntu-24.04") if checker == "zizmor" else text()
+    check_workflow(checker, workflow, tmp_path, labels=("laptop",))
+
+
+def test_the_actions_inputs_are_named() -> None:
+    action = yaml.safe_load((ROOT / "actions/vault-credentials/action.yml").read_text())
+    assert names("| input | default |") == list(action["inputs"])
 
 
 def test_the_gitlab_job_is_valid(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_export import runner_masks, runner_reads
+from githubrunner import runner_masks, runner_reads
 
 from scanner.broker import ending
 from scanner.broker.closing import Held
@@ -25,8 +25,6 @@ PASSWORD = "secret/ci/app#password=DB_PASSWORD"  # sealgate:allow reason="a requ
 MAIN = """
 import os, signal, sys
 from scanner import cli
-for name in ("env", "end"):
-    cli.COMMANDS.setdefault(f"broker {name}", cli.Command(f"broker_{name}", ""))
 """
 
 

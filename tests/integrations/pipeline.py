@@ -73,7 +73,7 @@ def skip_without_index(shell: Shell, tmp_path: Path) -> None:
     """Skip where pip cannot fetch what a build needs; any later failure is one of ours."""
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path / "probe", "hatchling"]
     if shell.run(command, tmp_path).code:
-        pytest.skip("pip cannot fetch hatchling here, so pre-commit cannot install Sealgate")
+        pytest.skip("pip cannot fetch hatchling here, so Sealgate cannot be installed")
 
 
 def copy_tree(target: Path) -> None:

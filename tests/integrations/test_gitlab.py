@@ -3,11 +3,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,71 +11,39 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from pipeline import KEY, OTHER_KEY, ROOT, Result, Shell, executable
+from gitlabci import Runner
+from pipeline import KEY, OTHER_KEY, ROOT, Result, Shell
 
 if TYPE_CHECKING:
     from gitrepo import GitRepo
 
 Make = Callable[..., "GitRepo"]
 _TEMPLATE = ROOT / "gitlab/scan.yml"
-_TOOL = "gitlab-ci-local@4.70.0"
 _ZERO = "0" * 40
 _FOR_GITLAB = ("sealgate.html", "gl-secret-detection-report.json", "gl-code-quality-report.json")
 
 
-@pytest.fixture(scope="session")
-def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return gitlab-ci-local's program, installed once for all test processes."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("gitlab-ci-local needs node and npm")
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "gitlab-ci-local"
-    folder.mkdir(exist_ok=True)
-    program = folder / "node_modules/.bin/gitlab-ci-local"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.exists():
-            (folder / "package.json").write_text("{}")
-            command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", _TOOL]
-            done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=300)
-            if done.returncode:
-                pytest.skip(f"npm cannot install {_TOOL} here")
-    return program
-
-
-class Project:
+class Project(Runner):
     """A GitLab project: a clone whose main branch includes the template and has an old secret."""
 
     def __init__(self, repo: GitRepo, shell: Shell, tool: Path, program: Path) -> None:
-        self.repo = repo
-        self.shell = shell
-        self._tool = tool
-        self._program = program
+        super().__init__(repo, shell, tool, program)
         self.include()
         repo.write("gitlab/scan.yml", _TEMPLATE.read_text())
         repo.write(".gitignore", ".gitlab-ci-local/\nsealgate.*\ngl-*.json\n")
         self.first = repo.commit("begin", files={"old.py": f"key = '{KEY}'\n"})
-        repo.git("remote", "add", "origin", "git@gitlab.example.org:group/project.git")
-        repo.git("update-ref", "refs/remotes/origin/main", "HEAD")
-        repo.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
-        if shutil.which("rsync") is None:
-            # It copies the project for jobs in containers; the shell executor runs in the project itself.
-            executable(program / "rsync", '#!/bin/sh\nfor last; do :; done\nmkdir -p "$last"\n')
+        self.is_on_default_branch()
 
-    def include(self, **inputs: str) -> None:
+    def include(self, **inputs: str | bool) -> None:
         """Write the pipeline; the job uses this checkout instead of installing a release."""
-        inputs = {"install": f'export PATH="{self._program}:$PATH"', **inputs}
+        inputs = {"install": f'export PATH="{self.program}:$PATH"', **inputs}
         self.repo.write(".gitlab-ci.yml", yaml.safe_dump({"include": [{"local": "gitlab/scan.yml", "inputs": inputs}]}))
 
     def run(self, *arguments: str, **variables: str) -> Result:
         """Run the pipeline; reports of an earlier run are removed."""
         for name in ("sealgate.sarif", "sealgate.jsonl", *_FOR_GITLAB):
             (self.repo.path / name).unlink(missing_ok=True)
-        words = [word for name, value in variables.items() for word in ("--variable", f"{name}={value}")]
-        command = [self._tool, "--force-shell-executor", "--no-color", *words, *arguments]
-        result = self.shell.run(command, self.repo.path, {"PATH": f"{self._program}{os.pathsep}{os.environ['PATH']}"})
-        assert KEY not in result.output
-        return result
+        return super().run(*arguments, **variables)
 
     def findings(self) -> list[str]:
         """Return the paths of the findings in both artifacts."""
@@ -96,8 +60,8 @@ class Project:
 
 
 @pytest.fixture
-def project(git_repo: Make, shell: Shell, tool: Path, sealgate_program: Path) -> Project:
-    return Project(git_repo("project"), shell, tool, sealgate_program)
+def project(git_repo: Make, shell: Shell, gitlab_ci_local: Path, sealgate_program: Path) -> Project:
+    return Project(git_repo("project"), shell, gitlab_ci_local, sealgate_program)
 
 
 def branch(project: Project) -> tuple[str, str]:
@@ -157,6 +121,40 @@ def test_inputs(project: Project) -> None:
     project.include(scan="range")
     project.repo.commit(files={"clean.txt": "clean\n"})
     assert project.run(CI_COMMIT_BEFORE_SHA=project.first).code == 0
+
+
+def test_the_default_branch_keeps_what_it_read_where_there_is_a_key(project: Project) -> None:
+    project.include(cache=True, args="--verbose")
+    project.repo.commit("more", files={"clean.txt": "clean\n"})
+    result = project.run()
+    assert "no cache: this pipeline has no SEALGATE_CACHE_KEY" in result.output
+    kept = project.repo.path / ".sealgate-cache"
+    assert not kept.exists()
+    key = {"SEALGATE_CACHE_KEY": "0123456789abcdef" * 2}
+    # It moves out of the tree before the scan: else what it keeps would be something new each time.
+    for again in (False, True, True):
+        result = project.run(**key)
+        assert result.code == 1, result.output
+        assert project.findings() == ["old.py"]
+        assert ("nothing has changed since an earlier scan" in result.output) is again
+        assert {file.name.partition("-")[0] for file in kept.iterdir()} == {"results", "verdicts"}
+    request = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_COMMIT_BRANCH": ""}
+    assert project.run(**key, **request, CI_MERGE_REQUEST_DIFF_BASE_SHA=project.first).code == 0
+    assert project.findings() == []
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_the_job_takes_no_cache_or_script_that_is_meant_for_others(project: Project, cache: bool) -> None:
+    document = yaml.safe_load((project.repo.path / ".gitlab-ci.yml").read_text())
+    document["include"][0]["inputs"]["cache"] = cache
+    document["default"] = {"before_script": ["exit 9"], "cache": {"key": "theirs", "paths": ["node_modules/"]}}
+    project.repo.write(".gitlab-ci.yml", yaml.safe_dump(document))
+    job = project.preview()["sealgate"]
+    caches = job.get("cache") or []
+    assert [(one["key"], one["paths"], one["when"]) for one in caches] == [("sealgate", [".sealgate-cache/"], "always")] * (
+        cache
+    )
+    assert project.run().code == 1
 
 
 def documents() -> list[Any]:

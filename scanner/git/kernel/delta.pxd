@@ -3,7 +3,7 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t
 
-from scanner.git.kernel.pack cimport Copy
+from scanner.git.kernel.patch cimport Copy
 
 
 # Part of a content that is looked at, and which ends of candidates are to be had from there, both inclusive.

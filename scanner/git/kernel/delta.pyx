@@ -10,7 +10,7 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport realloc
 from libc.string cimport memchr
 
-from scanner.git.kernel.pack cimport Copy
+from scanner.git.kernel.patch cimport Copy
 
 cdef extern from *:
     """

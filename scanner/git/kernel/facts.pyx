@@ -6,22 +6,22 @@ Each id, each name and each distinct entry of a tree has a number. A tree is kep
 entries that are gone, entries that are added. Whatever is read comes from whoever made the repository.
 """
 
-import os
 from array import array as make_array
 
-from cpython.array cimport array, resize, resize_smart
+from cpython.array cimport resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport Py_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, qsort, realloc
-from libc.string cimport memchr, memcmp, memcpy, memset
+from libc.stdlib cimport free, qsort
+from libc.string cimport memchr, memcmp, memset
 
-from scanner.git.kernel.pack cimport Pack
+from scanner.git.kernel.commit cimport is_rest_of_header, signature, unhex
+from scanner.git.kernel.growing cimport MOST, Numbers, Text, add_number, push, push_byte, push_long, write
+from scanner.git.kernel.ids cimport Ids
 from scanner.git.kernel.table cimport Digest, Table, digest, find, put
 
 cdef enum:
     # Flags of objects, and kinds of entries, as in `scanner/git/facts.py`.
-    KNOWN = 1
     IS_TREE = 2
     IS_COMMIT = 4
     OTHER_ENTRY = 0
@@ -29,62 +29,8 @@ cdef enum:
     SUBMODULE_ENTRY = 2
 
 cdef uint32_t NONE = 0xffffffff
-cdef size_t _MOST = 0xfffffff0
 cdef size_t _MOST_DIGITS = 16
 cdef size_t _MANY = 64
-
-
-cdef inline int _push(array items, uint32_t value) except -1:
-    cdef Py_ssize_t count = Py_SIZE(items)
-    if <size_t>count >= _MOST:
-        raise MemoryError
-    resize_smart(items, count + 1)
-    items.data.as_uints[count] = value
-    return 0
-
-
-cdef inline int _push_byte(array items, uint8_t value) except -1:
-    cdef Py_ssize_t count = Py_SIZE(items)
-    resize_smart(items, count + 1)
-    items.data.as_uchars[count] = value
-    return 0
-
-
-cdef inline int _push_long(array items, uint64_t value) except -1:
-    cdef Py_ssize_t count = Py_SIZE(items)
-    resize_smart(items, count + 1)
-    items.data.as_ulonglongs[count] = value
-    return 0
-
-
-cdef int write(Text *text, const uint8_t *data, size_t size) except -1:
-    """Add bytes to a text; without `data` there is only room made for them."""
-    cdef uint8_t *room
-    if text.room - text.size < size:
-        room = <uint8_t *>realloc(text.data, text.size + text.size // 2 + size + 256)
-        if room is NULL:
-            raise MemoryError
-        text.data, text.room = room, text.size + text.size // 2 + size + 256
-    if data is not NULL:
-        memcpy(text.data + text.size, data, size)
-        text.size += size
-    return 0
-
-
-cdef int add_number(Numbers *numbers, uint32_t value) except -1:
-    return add_numbers(numbers, &value, 1)
-
-
-cdef int add_numbers(Numbers *numbers, const uint32_t *values, size_t count) except -1:
-    cdef uint32_t *room
-    if numbers.room - numbers.count < count:
-        room = <uint32_t *>realloc(numbers.items, (2 * numbers.count + count + 64) * sizeof(uint32_t))
-        if room is NULL:
-            raise MemoryError
-        numbers.items, numbers.room = room, 2 * numbers.count + count + 64
-    memcpy(numbers.items + numbers.count, values, count * sizeof(uint32_t))
-    numbers.count += count
-    return 0
 
 
 cdef void _sort(uint32_t *items, size_t count) noexcept:
@@ -108,164 +54,24 @@ cdef int _ascending(const void *a, const void *b) noexcept nogil:
     return -1 if one < other else 1 if one > other else 0
 
 
-cdef class Facts:
+cdef class Facts(Ids):
     """See `scanner.git.facts.Facts`."""
 
     def __cinit__(self, size_t id_bytes):
-        if id_bytes != 20 and id_bytes != 32:
-            raise ValueError("ids of an unknown length")
-        self.id_bytes = id_bytes
-        self._key.low = int.from_bytes(os.urandom(8), "little")
-        self._key.high = int.from_bytes(os.urandom(8), "little")
-        self._packs = []
-        self.flags, self.kinds = make_array("B"), make_array("B")
+        self.kinds = make_array("B")
         self.times, self._line_ends = make_array("Q"), make_array("Q")
-        self.places, self.trees, self.bases = make_array("I"), make_array("I"), make_array("I")
+        self.trees, self.bases = make_array("I"), make_array("I")
         self.bounds, self.changes = make_array("I", [0]), make_array("I")
         self.children, self.labels, self._label_ends = make_array("I"), make_array("I"), make_array("I")
         self.commits, self.roots, self.parents = make_array("I"), make_array("I"), make_array("I")
         self.parent_bounds = make_array("I", [0])
 
     def __dealloc__(self):
-        free(self._slots)
         free(self._entries.slots)
         free(self._labels.slots)
-        free(self._blocks)
-        free(self._firsts)
-        free(self._own.data)
         free(self._label_text.data)
         free(self._line_text.data)
         free(self._numbers.items)
-
-    # Ids
-
-    def add_pack(self, Pack pack not None):
-        """Take in the ids of a pack, which are known then. Packs come before everything else."""
-        cdef size_t i, first = <size_t>Py_SIZE(self.flags), count = self._block_count
-        cdef const uint8_t **blocks
-        cdef size_t *firsts
-        cdef uint32_t *slot
-        if first != self._own_first or pack._id_bytes != self.id_bytes or first + pack.count >= _MOST:
-            raise ValueError("a pack that comes too late, or of another kind")
-        blocks = <const uint8_t **>realloc(self._blocks, (count + 1) * sizeof(uint8_t *))
-        if blocks is NULL:
-            raise MemoryError
-        self._blocks = blocks
-        firsts = <size_t *>realloc(self._firsts, (count + 1) * sizeof(size_t))
-        if firsts is NULL:
-            raise MemoryError
-        self._firsts = firsts
-        self._blocks[count], self._firsts[count] = pack._ids, first
-        self._packs.append(pack)
-        self._block_count += 1
-        self._own_first += pack.count
-        resize_smart(self.flags, <Py_ssize_t>self._own_first)
-        resize_smart(self.places, <Py_ssize_t>self._own_first)
-        memset(self.flags.data.as_uchars + first, 0, pack.count)
-        memset(self.places.data.as_uints + first, 0xff, pack.count * sizeof(uint32_t))
-        self._make_slots(pack.count)
-        for i in range(pack.count):
-            # What another pack has as well keeps the number that it has; the one here stands for nothing.
-            slot = self._slot(pack._ids + i * self.id_bytes)
-            if slot[0] == 0:
-                slot[0] = <uint32_t>(first + i) + 1
-                self._slots_used += 1
-                self.flags.data.as_uchars[first + i] = KNOWN
-
-    cdef const uint8_t *_id(self, size_t number) noexcept:
-        cdef size_t block = self._block_count
-        if number >= self._own_first:
-            return self._own.data + (number - self._own_first) * self.id_bytes
-        while self._firsts[block - 1] > number:
-            block -= 1
-        return self._blocks[block - 1] + (number - self._firsts[block - 1]) * self.id_bytes
-
-    cdef int64_t find_id(self, const uint8_t *name) noexcept:
-        """Return an id's number, or -1."""
-        return -1 if self._slots_used == 0 else <int64_t>self._slot(name)[0] - 1
-
-    cdef uint32_t *_slot(self, const uint8_t *name) noexcept:
-        """Return the slot of an id: its number and one, or 0, where it would have to be noted."""
-        cdef size_t at = <size_t>digest(&self._key, name, self.id_bytes).much
-        cdef uint32_t *slot
-        while True:
-            slot = &self._slots[at & (self._slot_count - 1)]
-            if slot[0] == 0 or memcmp(self._id(slot[0] - 1), name, self.id_bytes) == 0:
-                return slot
-            at += 1
-
-    cdef int _make_slots(self, size_t more) except -1:
-        """Make room for so many more ids."""
-        cdef size_t i, wanted = self._slot_count if self._slot_count else 64, before = self._slot_count
-        cdef uint32_t *old = self._slots
-        while self._slots_used + more > wanted - wanted // 4:
-            wanted *= 2
-        if wanted == before:
-            return 0
-        self._slots = <uint32_t *>calloc(wanted, sizeof(uint32_t))
-        if self._slots is NULL:
-            self._slots = old
-            raise MemoryError
-        self._slot_count = wanted
-        for i in range(before):
-            if old[i]:
-                self._slot(self._id(old[i] - 1))[0] = old[i]
-        free(old)
-        return 0
-
-    cdef uint32_t number_in(self, Pack pack, size_t name) except? 0xffffffff:
-        """Return the number of a pack's id, given its number in the pack's index."""
-        cdef size_t block
-        for block in range(self._block_count):
-            if self._blocks[block] == pack._ids:
-                if self.flags.data.as_uchars[self._firsts[block] + name]:
-                    return <uint32_t>(self._firsts[block] + name)
-                break
-        return self.number_id(pack._ids + name * self.id_bytes)
-
-    cdef uint32_t number_id(self, const uint8_t *name) except? 0xffffffff:
-        """Return an id's number, which it is given now if it had none."""
-        cdef uint32_t *slot
-        self._make_slots(1)
-        slot = self._slot(name)
-        if slot[0]:
-            return slot[0] - 1
-        number = Py_SIZE(self.flags)
-        if <size_t>number >= _MOST:
-            raise MemoryError
-        write(&self._own, name, self.id_bytes)
-        _push_byte(self.flags, 0)
-        _push(self.places, NONE)
-        slot[0] = <uint32_t>number + 1
-        self._slots_used += 1
-        return <uint32_t>number
-
-    def number(self, bytes name not None):
-        """Return the number of an id, which it is given now if it had none."""
-        if <size_t>PyBytes_GET_SIZE(name) != self.id_bytes:
-            raise ValueError("an id of another length")
-        return self.number_id(<const uint8_t *>PyBytes_AS_STRING(name))
-
-    def find(self, bytes name not None):
-        """Return the number of an id, -1 where it has none."""
-        if <size_t>PyBytes_GET_SIZE(name) != self.id_bytes:
-            return -1
-        return self.find_id(<const uint8_t *>PyBytes_AS_STRING(name))
-
-    def id(self, size_t number):
-        """Return the id with this number."""
-        if number >= <size_t>Py_SIZE(self.flags):
-            raise IndexError(number)
-        return (<const char *>self._id(number))[:self.id_bytes]
-
-    def __contains__(self, bytes name not None):
-        cdef int64_t number = self.find(name)
-        return number >= 0 and self.flags.data.as_uchars[number] & KNOWN != 0
-
-    def add(self, bytes name not None):
-        """Say that there is an object with this id."""
-        cdef uint32_t number = self.number(name)
-        self.flags.data.as_uchars[number] |= KNOWN
 
     # Entries of trees
 
@@ -275,11 +81,11 @@ cdef class Facts:
         cdef int64_t number = find(&self._labels, &what)
         if number >= 0:
             return <uint32_t>number
-        if self._label_text.size + size >= _MOST:
+        if self._label_text.size + size >= MOST:
             raise MemoryError
         number = Py_SIZE(self._label_ends)
         write(&self._label_text, text, size)
-        _push(self._label_ends, <uint32_t>self._label_text.size)
+        push(self._label_ends, <uint32_t>self._label_text.size)
         put(&self._labels, &what, <uint32_t>number)
         return <uint32_t>number
 
@@ -299,9 +105,9 @@ cdef class Facts:
             return <uint32_t>number
         child, label = self.number_id(text + size + 1), self._label(text, size)
         number = Py_SIZE(self.children)
-        _push(self.children, child)
-        _push(self.labels, label)
-        _push_byte(self.kinds, kind)
+        push(self.children, child)
+        push(self.labels, label)
+        push_byte(self.kinds, kind)
         put(&self._entries, &what, <uint32_t>number)
         return <uint32_t>number
 
@@ -353,13 +159,13 @@ cdef class Facts:
         # In order, so that whoever asks whether an entry is gone need not look at all.
         _sort(gone.items, gone.count)
         for i in range(gone.count):
-            _push(self.changes, gone.items[i])
-        _push(self.bounds, <uint32_t>Py_SIZE(self.changes))
+            push(self.changes, gone.items[i])
+        push(self.bounds, <uint32_t>Py_SIZE(self.changes))
         for i in range(added.count):
-            _push(self.changes, added.items[i])
-        _push(self.bounds, <uint32_t>Py_SIZE(self.changes))
-        _push(self.trees, <uint32_t>number)
-        _push(self.bases, <uint32_t>base if base >= 0 else NONE)
+            push(self.changes, added.items[i])
+        push(self.bounds, <uint32_t>Py_SIZE(self.changes))
+        push(self.trees, <uint32_t>number)
+        push(self.bases, <uint32_t>base if base >= 0 else NONE)
         self.flags.data.as_uchars[number] |= IS_TREE
         self.places.data.as_uints[number] = <uint32_t>tree
         return <int64_t>tree
@@ -412,24 +218,24 @@ cdef class Facts:
         # Nothing is kept before all is understood.
         self._numbers.count = 0
         if <size_t>(end - at) < hexed + 6 or memcmp(at, b"tree ", 5) or at[hexed + 5] != 10 or (
-                not _unhex(at + 5, name, self.id_bytes)):
+                not unhex(at + 5, name, self.id_bytes)):
             return False
         root = self.number_id(name)
         at += hexed + 6
         while <size_t>(end - at) >= hexed + 8 and memcmp(at, b"parent ", 7) == 0:
-            if at[hexed + 7] != 10 or not _unhex(at + 7, name, self.id_bytes):
+            if at[hexed + 7] != 10 or not unhex(at + 7, name, self.id_bytes):
                 return False
             add_number(&self._numbers, self.number_id(name))
             at += hexed + 8
         line = at
         if end - at < 7 or memcmp(at, b"author ", 7):
             return False
-        at = _signature(at + 7, end, &seconds)
+        at = signature(at + 7, end, &seconds)
         if at is NULL or end - at < 10 or memcmp(at, b"committer ", 10):
             return False
         stop = at - 1
-        at = _signature(at + 10, end, &seconds)
-        if at is NULL or not _is_rest_of_header(at, end):
+        at = signature(at + 10, end, &seconds)
+        if at is NULL or not is_rest_of_header(at, end):
             return False
         self._keep(number, root, seconds, line, <size_t>(stop - line))
         return True
@@ -437,15 +243,15 @@ cdef class Facts:
     cdef int _keep(self, size_t number, uint32_t root, uint64_t seconds, const uint8_t *line, size_t size) except -1:
         cdef size_t i
         write(&self._line_text, line, size)
-        _push_long(self._line_ends, self._line_text.size)
-        _push(self.roots, root)
-        _push_long(self.times, seconds)
+        push_long(self._line_ends, self._line_text.size)
+        push(self.roots, root)
+        push_long(self.times, seconds)
         for i in range(self._numbers.count):
-            _push(self.parents, self._numbers.items[i])
-        _push(self.parent_bounds, <uint32_t>Py_SIZE(self.parents))
+            push(self.parents, self._numbers.items[i])
+        push(self.parent_bounds, <uint32_t>Py_SIZE(self.parents))
         self.flags.data.as_uchars[number] |= IS_COMMIT
         self.places.data.as_uints[number] = <uint32_t>Py_SIZE(self.commits)
-        _push(self.commits, <uint32_t>number)
+        push(self.commits, <uint32_t>number)
         return 0
 
     def take_commits(self, list commits not None):
@@ -476,61 +282,3 @@ cdef class Facts:
             raise IndexError(number)
         cdef size_t start = self._line_ends.data.as_ulonglongs[number - 1] if number else 0
         return (<const char *>self._line_text.data)[start:self._line_ends.data.as_ulonglongs[number]]
-
-
-cdef bint _unhex(const uint8_t *text, uint8_t *out, size_t size) noexcept:
-    """Turn hex digits, in lower case, into so many bytes; False where there are others."""
-    cdef size_t i
-    cdef uint8_t digit, value = 0
-    for i in range(2 * size):
-        digit = text[i]
-        if 48 <= digit <= 57:
-            digit -= 48
-        elif 97 <= digit <= 102:
-            digit -= 87
-        else:
-            return False
-        if i & 1:
-            out[i >> 1] = (value << 4) | digit
-        value = digit
-    return True
-
-
-cdef const uint8_t *_signature(const uint8_t *at, const uint8_t *end, uint64_t *seconds) noexcept:
-    """Return the next line if this one ends in a time and its zone, else NULL."""
-    cdef const uint8_t *stop = <const uint8_t *>memchr(at, 10, <size_t>(end - at))
-    cdef const uint8_t *digit
-    cdef uint64_t value = 0, power = 1
-    cdef int count = 0, i
-    if stop is NULL or stop - at < 8:
-        return NULL
-    digit = stop - 6
-    if digit[0] != 32 or (digit[1] != 43 and digit[1] != 45):
-        return NULL
-    for i in range(2, 6):
-        if not 48 <= digit[i] <= 57:
-            return NULL
-    digit -= 1
-    while digit >= at and 48 <= digit[0] <= 57 and count < 19:
-        value += power * <uint64_t>(digit[0] - 48)
-        power *= 10
-        digit -= 1
-        count += 1
-    if count == 0 or digit < at or digit[0] != 32:
-        return NULL
-    seconds[0] = value
-    return stop + 1
-
-
-cdef bint _is_rest_of_header(const uint8_t *at, const uint8_t *end) noexcept:
-    """Return whether there is an empty line, and no parent before it."""
-    while at < end:
-        if at[0] == 10:
-            return True
-        if end - at >= 7 and memcmp(at, b"parent ", 7) == 0:
-            return False
-        at = <const uint8_t *>memchr(at, 10, <size_t>(end - at))
-        if at is NULL:
-            return False
-        at += 1
-    return False

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 from array import array
+from collections.abc import Callable
 from mmap import mmap
-from typing import Any
 
-class Copies:
-    before: Any
-    notes: Any
-    def __init__(self, before: object = None) -> None: ...
-    def copies(self) -> list[tuple[int, int, int]]: ...
+from scanner.git.kernel.patch import Copies
 
 class Pack:
     count: int
     def __init__(
-        self, content: bytes | mmap, names: bytes, offsets: array[int], id_bytes: int, limit: int
+        self,
+        content: bytes | memoryview | mmap,
+        names: bytes,
+        offsets: array[int],
+        id_bytes: int,
+        limit: int,
+        release: Callable[[], object] | None = None,
     ) -> None: ...
     def name(self, number: int) -> bytes: ...
     def base(self, number: int) -> int: ...

@@ -1,114 +1,43 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 # SPDX-License-Identifier: Apache-2.0
-"""The packs' side of the kernel: entry headers, the delta forest, inflating, delta application.
+"""A pack: the headers of its entries, their ids, and the content of each.
 
-Formats: gitformat-pack(5). A pack is written by whoever made the repository, so every offset and length in it is
+Format: gitformat-pack(5). A pack is written by whoever made the repository, so every offset and length in it is
 checked before it is used, by hand: the compiler does not. Whatever does not fit raises `ValueError`, and the caller
 asks git.
 """
 
-from cpython cimport array
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp
 
-import array
-
+from scanner.git.kernel.entry cimport LOST_BASE, NO_BASE, OFS_DELTA, REF_DELTA, Entry, number_at, place
+from scanner.git.kernel.forest cimport tell_kinds, walk
 from scanner.git.kernel.inflate cimport Inflater
+from scanner.git.kernel.patch cimport Copied, Copies, patch
 
 # A pack of more entries than this is git's to read; numbers of entries are 32 bits wide here.
 cdef size_t _MOST_ENTRIES = 1 << 30
-cdef int32_t _NO_BASE = -1
-cdef int32_t _LOST_BASE = -2
-cdef array.array _NUMBERS = array.array("i")
-
-
-# An entry's offset and the number of its id, while they are sorted.
-cdef struct _Placed:
-    uint64_t offset
-    uint32_t name
-
-
-cdef int _place(Entry *entries, const uint64_t *offsets, size_t count) except -1:
-    """Number the entries in the order of their offsets: sixteen bits at a time, the lowest first."""
-    cdef size_t i, at, sum_
-    cdef unsigned int shift = 0
-    cdef uint64_t highest = 0
-    cdef size_t *starts = <size_t *>malloc(0x10000 * sizeof(size_t))
-    cdef _Placed *one = <_Placed *>malloc(count * sizeof(_Placed))
-    cdef _Placed *other = <_Placed *>malloc(count * sizeof(_Placed))
-    try:
-        if starts is NULL or one is NULL or other is NULL:
-            raise MemoryError
-        for i in range(count):
-            one[i].offset, one[i].name = offsets[i], <uint32_t>i
-            highest |= offsets[i]
-        while shift < 64 and highest >> shift:
-            memset(starts, 0, 0x10000 * sizeof(size_t))
-            for i in range(count):
-                starts[(one[i].offset >> shift) & 0xffff] += 1
-            sum_ = 0
-            for i in range(0x10000):
-                at = starts[i]
-                starts[i] = sum_
-                sum_ += at
-            for i in range(count):
-                at = (one[i].offset >> shift) & 0xffff
-                other[starts[at]] = one[i]
-                starts[at] += 1
-            one, other = other, one
-            shift += 16
-        for i in range(count):
-            entries[i].offset, entries[i].name = one[i].offset, one[i].name
-        return 0
-    finally:
-        free(starts)
-        free(one)
-        free(other)
-
-
-cdef class Copies:
-    """Which parts of a content were copied from its base, so which were not.
-
-    `before` is what a reader noted of the base, `notes` what it notes of the content, for what is made of that.
-    """
-
-    def __cinit__(self, before=None):
-        self.before = before
-
-    def __dealloc__(self):
-        free(self.parts)
-
-    cdef int take(self, const Copied *copied, size_t first, size_t base_size, size_t size) except -1:
-        cdef size_t count = copied.count - first
-        cdef Copy *room = <Copy *>malloc((count + 1) * sizeof(Copy))
-        if room is NULL:
-            raise MemoryError
-        if count:
-            memcpy(room, copied.items + first, count * sizeof(Copy))
-        free(self.parts)
-        self.parts = room
-        self.count, self.base_size, self.size = count, base_size, size
-        return 0
-
-    def copies(self):
-        """Return the copied parts: where they stand, where they stood, how long they are."""
-        return [(self.parts[i].at, self.parts[i].source, self.parts[i].size) for i in range(self.count)]
+# A pack is mapped by blocks of 64 KiB, as Linux does around a page that is read, and no more than so many of them.
+cdef unsigned int _BLOCK_BITS = 16
+cdef size_t _MOST_MAPPED = 512
 
 
 cdef class Pack:
     """A pack and its index, both as they are mapped; entries are numbered in the order of their offsets.
 
-    `names` are the ids of the index, sorted, and `offsets` what it says of them, as native 64-bit numbers.
+    `names` are the ids of the index, sorted, and `offsets` what it says of them, as native 64-bit numbers. `release` is
+    called at times while the pack is read: what was read of the content counts as this process's memory until it is
+    given back.
     """
 
     def __cinit__(self, const uint8_t[::1] content, const uint8_t[::1] names, const uint64_t[::1] offsets,
-                  size_t id_bytes, size_t limit):
+                  size_t id_bytes, size_t limit, release=None):
         cdef size_t count = <size_t>offsets.shape[0]
         cdef size_t i
-        self._content, self._names = content, names
+        self._content, self._names, self._release = content, names, release
         self._limit = limit
         self._id_bytes = id_bytes
         if id_bytes != 20 and id_bytes != 32:
@@ -126,7 +55,7 @@ cdef class Pack:
         self._numbers = <int32_t *>malloc(count * sizeof(int32_t))
         if self._entries is NULL or self._numbers is NULL:
             raise MemoryError
-        _place(self._entries, &offsets[0], count)
+        place(self._entries, &offsets[0], count)
         self.count = count
         for i in range(count):
             if self._entries[i].offset < 12 or self._entries[i].offset >= self._end:
@@ -136,8 +65,9 @@ cdef class Pack:
             self._numbers[self._entries[i].name] = <int32_t>i
         self._inflater = Inflater()
         for i in range(count):
+            self._touch(self._entries[i].offset, self._entries[i].offset)
             self._read_header(&self._entries[i])
-        self._tell_kinds()
+        tell_kinds(self._entries, count)
 
     def __dealloc__(self):
         free(self._entries)
@@ -155,7 +85,7 @@ cdef class Pack:
         cdef int64_t found
         at += 1
         size = byte & 15
-        entry.base = _NO_BASE
+        entry.base = NO_BASE
         entry.kind = 0
         while byte & 0x80:
             if at >= self._end or shift > 53:
@@ -178,13 +108,13 @@ cdef class Pack:
                 back = ((back + 1) << 7) | (byte & 0x7f)
             if back == 0 or back >= entry.offset:
                 return
-            found = self._at(entry.offset - back, <size_t>(entry - self._entries))
-            entry.base = <int32_t>found if found >= 0 else _LOST_BASE
+            found = number_at(self._entries, entry.offset - back, <size_t>(entry - self._entries))
+            entry.base = <int32_t>found if found >= 0 else LOST_BASE
         elif kind == REF_DELTA:
             if self._end - at < self._id_bytes:
                 return
             found = self._named(self._data + at)
-            entry.base = self._numbers[found] if found >= 0 else _LOST_BASE
+            entry.base = self._numbers[found] if found >= 0 else LOST_BASE
             at += self._id_bytes
         elif kind == 0 or kind > 4:
             return
@@ -193,21 +123,6 @@ cdef class Pack:
         entry.start = at
         entry.size = size
         entry.kind = kind
-
-    cdef int64_t _at(self, uint64_t offset, size_t before) noexcept:
-        """Return the number of the entry that begins at this offset, before another one and mostly near to it, or -1."""
-        cdef size_t low, high = before, middle, step = 16
-        while step < before and self._entries[before - step].offset > offset:
-            high = before - step
-            step *= 4
-        low = before - step if step < before else 0
-        while low < high:
-            middle = (low + high) >> 1
-            if self._entries[middle].offset < offset:
-                low = middle + 1
-            else:
-                high = middle
-        return <int64_t>low if low < before and self._entries[low].offset == offset else -1
 
     cdef int64_t _named(self, const uint8_t *name) noexcept:
         """Return the place of an id in the index, or -1."""
@@ -223,43 +138,6 @@ cdef class Pack:
             else:
                 high = middle
         return -1
-
-    cdef int _tell_kinds(self) except -1:
-        """Replace the kinds of deltas by that of what they end in; 0 where that is nothing, such as a circle."""
-        cdef size_t i
-        cdef int32_t at, back, step
-        cdef uint8_t kind
-        # Turned round on the way to the root, and back again on the way home.
-        cdef int32_t *path = <int32_t *>malloc(self.count * sizeof(int32_t))
-        cdef uint8_t *known = <uint8_t *>calloc(self.count, 1)
-        if path is NULL or known is NULL:
-            free(path)
-            free(known)
-            raise MemoryError
-        for i in range(self.count):
-            back = 0
-            at = <int32_t>i
-            while known[at] == 0:
-                known[at] = 1  # on the path
-                path[back] = at
-                back += 1
-                if self._entries[at].kind < OFS_DELTA or self._entries[at].base < 0:
-                    break
-                at = self._entries[at].base
-            if back == 0:
-                continue
-            if known[at] == 2:
-                kind = self._entries[at].kind
-            elif at == path[back - 1] and self._entries[at].kind < OFS_DELTA:
-                kind = self._entries[at].kind
-            else:
-                kind = 0  # a base that is not in this pack, or a circle
-            for step in range(back):
-                self._entries[path[step]].kind = kind
-                known[path[step]] = 2
-        free(path)
-        free(known)
-        return 0
 
     def name(self, size_t number):
         """Return an entry's object id."""
@@ -325,86 +203,7 @@ cdef class Pack:
         Entries that `skip` flags are left out, but for those that others are made of. One walk of a kind at a time:
         `is_last` and `is_base` speak of the last one.
         """
-        cdef size_t n = self.count, i, filled = 0
-        cdef int32_t at, base, largest
-        cdef int32_t *first = <int32_t *>malloc(n * sizeof(int32_t))
-        cdef int32_t *after = <int32_t *>malloc(n * sizeof(int32_t))
-        cdef int32_t *order = <int32_t *>malloc(n * sizeof(int32_t))
-        cdef int32_t *heirs = <int32_t *>malloc(n * sizeof(int32_t))
-        cdef int32_t *todo = <int32_t *>malloc(n * sizeof(int32_t))
-        cdef uint32_t *sizes = <uint32_t *>malloc(n * sizeof(uint32_t))
-        cdef uint8_t *needed = <uint8_t *>malloc(n)
-        try:
-            if not (first and after and order and heirs and todo and sizes and needed):
-                raise MemoryError
-            if skip is not None and <size_t>skip.shape[0] != n:
-                raise ValueError("flags of another pack")
-            for i in range(n):
-                first[i] = heirs[i] = -1
-                sizes[i] = needed[i] = 1
-                if self._entries[i].kind == kind:
-                    self._entries[i].last = self._entries[i].parent = 0
-            for i in range(n):
-                at = <int32_t>(n - 1 - i)
-                base = self._entries[at].base
-                if self._entries[at].kind == kind and base >= 0:
-                    after[at] = first[base]
-                    first[base] = at
-            # Without an order among siblings first, to count families from their ends.
-            filled = self._preorder(kind, needed, first, after, heirs, todo, order)
-            for i in range(filled if skip is not None else 0):
-                needed[order[i]] = skip[order[i]] == 0
-            for i in range(filled):
-                at = order[filled - 1 - i]
-                base = self._entries[at].base
-                if base >= 0 and needed[at]:
-                    needed[base] = self._entries[base].parent = 1
-                    sizes[base] += sizes[at]
-                    largest = heirs[base]
-                    if largest < 0 or sizes[at] > sizes[largest]:
-                        heirs[base] = at
-            for i in range(filled):
-                if heirs[order[i]] >= 0:
-                    self._entries[heirs[order[i]]].last = 1
-            filled = self._preorder(kind, needed, first, after, heirs, todo, order)
-            numbers = array.clone(_NUMBERS, <Py_ssize_t>filled, False)
-            if filled:
-                memcpy(numbers.data.as_ints, order, filled * sizeof(int32_t))
-            return numbers
-        finally:
-            free(first)
-            free(after)
-            free(order)
-            free(heirs)
-            free(todo)
-            free(sizes)
-            free(needed)
-
-    cdef size_t _preorder(self, int kind, const uint8_t *needed, int32_t *first, int32_t *after, int32_t *heirs,
-                          int32_t *todo, int32_t *order) noexcept:
-        cdef size_t i, filled = 0, waiting
-        cdef int32_t at, child
-        for i in range(self.count):
-            if self._entries[i].kind != kind or self._entries[i].base != _NO_BASE or not needed[i]:
-                continue
-            todo[0] = <int32_t>i
-            waiting = 1
-            while waiting:
-                waiting -= 1
-                at = todo[waiting]
-                order[filled] = at
-                filled += 1
-                # The heir goes onto the stack first, so it is taken off last.
-                if heirs[at] >= 0:
-                    todo[waiting] = heirs[at]
-                    waiting += 1
-                child = first[at]
-                while child >= 0:
-                    if child != heirs[at] and needed[child]:
-                        todo[waiting] = child
-                        waiting += 1
-                    child = after[child]
-        return filled
+        return walk(self._entries, self.count, kind, skip)
 
     def packed(self, int kind, const uint8_t[::1] skip=None):
         """Return how many bytes the entries of a kind take in the pack, but for those that `skip` flags."""
@@ -441,11 +240,22 @@ cdef class Pack:
         cdef uint64_t stop = self._entries[number + 1].offset if number + 1 < self.count else self._end
         if start >= stop:
             raise ValueError("an entry without data")
+        self._touch(start, stop)
         return self._inflater.run(self._data + start, stop - start, out, size)
+
+    cdef int _touch(self, uint64_t start, uint64_t stop) except -1:
+        """Note that a part of the pack is to be read, and give back what was read before where that is much."""
+        cdef size_t first = start >> _BLOCK_BITS, last = stop >> _BLOCK_BITS
+        self._mapped += last - first + (first != self._block)
+        self._block = last
+        if self._mapped > _MOST_MAPPED and self._release is not None:
+            self._mapped = last - first + 1
+            self._release()
+        return 0
 
     def read(self, size_t number):
         """Return the content of an entry that is no delta."""
-        if number >= self.count or self._entries[number].base != _NO_BASE:
+        if number >= self.count or self._entries[number].base != NO_BASE:
             raise ValueError("not an object by itself")
         return self.content(number, None, &self._copied)
 
@@ -462,8 +272,8 @@ cdef class Pack:
     def patch(self, bytes instructions not None, bytes base not None, Copies delta=None):
         """Return what these delta instructions make of a base; `apply` without a pack's entry."""
         self._copied.count = 0
-        result = self._apply(<const uint8_t *>PyBytes_AS_STRING(instructions), PyBytes_GET_SIZE(instructions), base,
-                             &self._copied)
+        result = patch(<const uint8_t *>PyBytes_AS_STRING(instructions), <size_t>PyBytes_GET_SIZE(instructions), base,
+                       self._limit, &self._copied)
         if delta is not None:
             delta.take(&self._copied, 0, <size_t>len(base), <size_t>len(result))
         return result
@@ -487,110 +297,4 @@ cdef class Pack:
                 raise MemoryError
             self._scratch, self._scratch_size = room, entry.size
         self._inflate(number, self._scratch, entry.size)
-        return self._apply(self._scratch, entry.size, base, copied)
-
-    cdef bytes _apply(self, const uint8_t *data, size_t size, bytes base, Copied *copied):
-        cdef const uint8_t *source = <const uint8_t *>PyBytes_AS_STRING(base)
-        cdef size_t source_size = <size_t>PyBytes_GET_SIZE(base)
-        cdef size_t at = 0, copies = copied.count, offset, length, left, made
-        cdef uint64_t result_size
-        cdef Copy *last
-        cdef uint8_t op
-        cdef uint8_t *out
-        if read_size(data, size, &at) != source_size:
-            raise ValueError("a delta of another base")
-        result_size = read_size(data, size, &at)
-        if result_size > self._limit:
-            raise ValueError("a large object")
-        result = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>result_size)
-        out = <uint8_t *>PyBytes_AS_STRING(result)
-        left, made = result_size, 0
-        while at < size:
-            op = data[at]
-            at += 1
-            if op & 0x80:
-                if _wanted(op) > size - at:
-                    raise ValueError("a delta that ends too early")
-                offset = length = 0
-                if op & 0x01:
-                    offset = data[at]
-                    at += 1
-                if op & 0x02:
-                    offset |= <size_t>data[at] << 8
-                    at += 1
-                if op & 0x04:
-                    offset |= <size_t>data[at] << 16
-                    at += 1
-                if op & 0x08:
-                    offset |= <size_t>data[at] << 24
-                    at += 1
-                if op & 0x10:
-                    length = data[at]
-                    at += 1
-                if op & 0x20:
-                    length |= <size_t>data[at] << 8
-                    at += 1
-                if op & 0x40:
-                    length |= <size_t>data[at] << 16
-                    at += 1
-                if length == 0:
-                    length = 0x10000
-                if length > left or offset > source_size or length > source_size - offset:
-                    raise ValueError("a delta that copies what is not there")
-                memcpy(out + made, source + offset, length)
-                last = &copied.items[copies - 1] if copies > copied.count else NULL
-                if last is not NULL and last.at + last.size == made and last.source + last.size == offset:
-                    last.size += <uint32_t>length
-                else:
-                    _make_room(copied, copies)
-                    last = &copied.items[copies]
-                    last.at, last.source, last.size = <uint32_t>made, <uint32_t>offset, <uint32_t>length
-                    copies += 1
-            elif op:
-                length = op
-                if length > left or length > size - at:
-                    raise ValueError("a delta that inserts too much")
-                memcpy(out + made, data + at, length)
-                at += length
-            else:
-                raise ValueError("a delta instruction that nobody knows")
-            made += length
-            left -= length
-        if left:
-            raise ValueError("a delta that makes too little")
-        copied.count = copies
-        return result
-
-
-cdef inline size_t _wanted(uint8_t op) noexcept nogil:
-    """Return how many bytes belong to a copy instruction: one for each of the lower bits."""
-    cdef size_t count = 0
-    op &= 0x7f
-    while op:
-        op &= op - 1
-        count += 1
-    return count
-
-
-cdef int _make_room(Copied *copied, size_t copies) except -1:
-    cdef Copy *room
-    if copies >= copied.room:
-        room = <Copy *>realloc(copied.items, (2 * copies + 64) * sizeof(Copy))
-        if room is NULL:
-            raise MemoryError
-        copied.items, copied.room = room, 2 * copies + 64
-    return 0
-
-
-cdef uint64_t read_size(const uint8_t *data, size_t size, size_t *at) except? 0xffffffffffffffff:
-    """Read a size at the head of a delta: seven bits a byte, the lowest first."""
-    cdef uint64_t value = 0
-    cdef unsigned int shift = 0
-    while True:
-        if at[0] >= size or shift > 49:
-            raise ValueError("a delta without sizes")
-        value |= <uint64_t>(data[at[0]] & 0x7f) << shift
-        shift += 7
-        at[0] += 1
-        if not data[at[0] - 1] & 0x80:
-            return value
+        return patch(self._scratch, entry.size, base, self._limit, copied)

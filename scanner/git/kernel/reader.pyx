@@ -16,7 +16,9 @@ from libc.string cimport memchr, memcmp, memcpy
 cimport cython
 
 from scanner.git.kernel.delta cimport Change, Margins, Mark, Marks, Window, carry, choose, open_windows, push, surround
-from scanner.git.kernel.pack cimport Copied, Entry, Pack
+from scanner.git.kernel.entry cimport Entry
+from scanner.git.kernel.pack cimport Pack
+from scanner.git.kernel.patch cimport Copied
 
 # Contents in which nothing was found yet are held up to so many bytes, and text is gathered up to so many.
 cdef size_t _MOST_HELD = 2 << 20
@@ -188,7 +190,8 @@ cdef class Reader:
             head.at, head.size, head.text = at, <size_t>len(text), PyBytes_AS_STRING(text)
             self._head_count += 1
         for i in range(<size_t>order.shape[0]):
-            if order[i] < 0 or <size_t>order[i] >= pack.count:
+            # What leads to nothing may lead in a circle.
+            if order[i] < 0 or <size_t>order[i] >= pack.count or pack._entries[order[i]].kind == 0:
                 raise ValueError("a walk through another pack")
         self.anchors, self.forms = Hits(), Hits()
         self.failed, self._memo = [], memo

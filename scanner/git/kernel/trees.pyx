@@ -12,8 +12,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memchr, memmove, memset
 
-from scanner.git.kernel.facts cimport Facts, Numbers, Text, add_number, add_numbers, write
-from scanner.git.kernel.pack cimport Entry, Pack, read_size
+from scanner.git.kernel.entry cimport Entry
+from scanner.git.kernel.facts cimport Facts
+from scanner.git.kernel.growing cimport Numbers, Text, add_number, add_numbers, write
+from scanner.git.kernel.pack cimport Pack
+from scanner.git.kernel.patch cimport read_size
 
 cdef enum:
     TREE = 2
@@ -155,7 +158,7 @@ cdef class _Trees:
         return 0
 
     cdef int _apply(self, size_t size, _Version base, _Version made) except -1:
-        """Make a tree of its base by the delta that was read; see `Pack._apply`."""
+        """Make a tree of its base by the delta that was read; see `patch`."""
         cdef const uint8_t *data = self._data.data
         cdef size_t at = 0, offset, length, left, i
         cdef size_t base_size = base.starts.items[base.entries.count]

@@ -4,7 +4,7 @@
 cimport cython
 
 cdef unsigned int NONE
-cdef int _KNOWN, _IS_TREE, _IS_COMMIT, _TREE_ENTRY, _SUBMODULE_ENTRY
+cdef int _KNOWN, _IS_TREE, _TREE_ENTRY, _SUBMODULE_ENTRY
 cdef Py_ssize_t _CHUNK
 
 @cython.locals(children=cython.uint[::1], kinds=cython.uchar[::1], flags=cython.uchar[::1], entry=Py_ssize_t)
@@ -51,27 +51,3 @@ cdef tuple _sorted_steps(list chunks, Py_ssize_t last, object counts)
 cpdef object walk(object facts, object ways, object roots, Py_ssize_t limit, Py_ssize_t longest)
 
 cdef bint _enters(cython.uint[::1] first, set again, cython.uint what, cython.uint directory, Py_ssize_t limit)
-
-@cython.locals(marks=cython.uchar[::1], found=list, here=Py_ssize_t, done=Py_ssize_t, at=Py_ssize_t, link=cython.uint)
-cpdef list spread(object starts, cython.uint[::1] bounds, cython.uint[::1] links, bytearray reach, int level)
-
-@cython.locals(parents=cython.uint[::1], flags=cython.uchar[::1], places=cython.uint[::1], found=cython.uint[::1],
-               at=Py_ssize_t)
-cpdef object links(object facts)
-
-@cython.locals(roots=cython.uint[::1], parents=cython.uint[::1], bounds=cython.uint[::1], flags=cython.uchar[::1],
-               found=list, commit=Py_ssize_t, at=Py_ssize_t)
-cpdef list dangling(object facts)
-
-@cython.locals(roots=cython.uint[::1], places=cython.uint[::1], flags=cython.uchar[::1], found=list, commit=Py_ssize_t,
-               rank=Py_ssize_t, root=cython.uint)
-cpdef list trees_of(object facts, object commits)
-
-@cython.locals(times=cython.ulonglong[::1], commits=cython.uint[::1], order=list, start=Py_ssize_t, at=Py_ssize_t,
-               one=Py_ssize_t, other=Py_ssize_t)
-cpdef list by_age(object facts)
-
-@cython.locals(levels=cython.uchar[::1], waiting=cython.uint[::1], first=cython.uint[::1], places=cython.uint[::1],
-               following=cython.uint[::1], children=cython.uint[::1], order=list, ready=list, member=Py_ssize_t,
-               at=cython.uint, link=cython.uint, child=cython.uint, i=Py_ssize_t, count=Py_ssize_t)
-cpdef list arrange(list members, cython.uint[::1] bounds, cython.uint[::1] links, bytearray reach, list ages)
