@@ -96,6 +96,8 @@ def _run(arguments: list[str]) -> int:
 
 def _pick(arguments: list[str]) -> tuple[str | None, list[str]]:
     """Return the command and its arguments; None after help or version was printed."""
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        arguments = [*arguments[1:], "--help"]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(help_text())
         return None, []

@@ -60,6 +60,13 @@ def test_every_command_has_help_of_its_own(name: str) -> None:
     assert page.out.startswith(f"usage: sealgate {name} ")
 
 
+@pytest.mark.parametrize("words", ["scan", "sops check", "broker"])
+def test_help_can_be_asked_for_by_a_command_too(words: str) -> None:
+    asked = sealgate("help", *words.split())
+    assert asked == sealgate(*words.split(), "--help")
+    assert asked.out.startswith(f"usage: sealgate {words} ")
+
+
 @pytest.mark.parametrize("group", ["rules", "baseline", "hook"])
 def test_a_group_of_commands_lists_its_own(group: str) -> None:
     page = sealgate(group)

@@ -18,6 +18,8 @@ from scanner.model import CONFIDENCES, SEVERITIES, Confidence, RuleInfo, Severit
 MAX_MATCH_BYTES: Final = 20_000
 # A rule for whole contents speaks of no longer ones; white space around the value does not count.
 MAX_WHOLE_BYTES: Final = 256
+# What a match can be the sign of, besides itself.
+STRUCTURES: Final = ("kubernetes-secret",)
 
 
 class Rule(NamedTuple):
@@ -38,6 +40,7 @@ class Rule(NamedTuple):
     stored: bool = False
     weigh: bool = False
     whole: bool = False
+    structure: str = ""
     slow: bool = False
     paths: tuple[str, ...] = ()
 
@@ -65,7 +68,7 @@ class PackFile(NamedTuple):
 
 _REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
 _VECTORS: Final = ("positive", "negative")
-_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "whole", "paths")
+_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "structure", "whole", "paths")
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -156,6 +159,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         _require(isinstance(entry.get(key, False), bool), where, f"{key} must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
+    _require(entry.get("structure", "") in ("", *STRUCTURES), where, f"structure must be one of {', '.join(STRUCTURES)}")
     from scanner.detect.anchor import anchor, parse  # not needed where the rules come from the cache
 
     for expression in (entry["pattern"], entry.get("near", ""), *entry.get("allow", [])):
@@ -185,6 +189,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         stored=bool(entry.get("stored", False)),
         weigh=bool(entry.get("weigh", False)),
         whole=bool(entry.get("whole", False)),
+        structure=entry.get("structure", ""),
         slow=bool(entry.get("slow", False)),
         paths=tuple(entry.get("paths", ())),
     )
