@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import github_token, stripe_key
 
+from scanner.detect.encoded import forms
 from scanner.detect.engine import Detector, Match
 from scanner.detect.prefilter import compile_ruleset
 from scanner.detect.rules import builtin_directory, load_rules, load_vectors, read_packs
@@ -149,3 +150,16 @@ def test_base64_of_what_is_no_secret_gives_nothing() -> None:
     for text in (b"just some text about nothing at all", b"ghp_ is the prefix of these, and nothing more of it"):
         assert _detector().find(b"data: " + base64.b64encode(text)) == []
     assert _detector().find(binascii.hexlify(b"ghp_ and nothing more of it here")) == []
+
+
+def test_a_form_that_holds_another_one_is_left_out() -> None:
+    short, both = forms([("toke", False)]), forms([("toke(?:n_of)?=", False), ("toke", False)])
+    assert both == short
+
+
+def test_a_rule_shows_by_a_word_that_is_looked_for_anyway() -> None:
+    generic = ("(?:secret|token)=(?P<secret>[0-9a-f]{32})", True)
+    provider = ("acme[a-z_]{0,20}token=(?P<secret>[0-9a-f]{32})", True)
+    assert forms([generic, provider]) == forms([generic])
+    assert forms([provider]) == forms([("acme", True)])
+    assert len(forms([generic, ("acme[a-z_]{0,20}keys=", True)])) > len(forms([generic]))
