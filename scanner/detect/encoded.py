@@ -23,18 +23,23 @@ _FEW: Final = 8
 # So much of a literal tells it from chance; more only makes the database larger.
 _LONGEST: Final = 7
 _LONGEST_IN_HEX: Final = 5
+_LONGEST_OF_UTF16: Final = 5
 
 
 def literals(pattern: str) -> frozenset[bytes]:
     """Return texts of which every match has one where the pattern is first literal; none where it never is."""
+    return next(_literals(pattern), frozenset())
+
+
+def _literals(pattern: str) -> Iterator[frozenset[bytes]]:
+    """Yield sets of texts: every match has one of each set."""
     items: list[tuple[Any, Any]] = list(parse(pattern))
     while items:
         grown, _ = _grow(items)
         if all(len(text) >= SHORTEST for text in grown):
-            return frozenset(grown)
+            yield frozenset(grown)
         op, value = items[0]
         items[:1] = list(value[3]) if op is c.SUBPATTERN else []
-    return frozenset()
 
 
 def beginnings(pattern: str, shortest: int) -> frozenset[bytes]:
@@ -98,23 +103,52 @@ class Form(NamedTuple):
     text: bytes
     kind: int
 
+    @property
+    def any_case(self) -> bool:
+        """Whether it is looked for in capital and small letters alike."""
+        return self.kind == HEX
+
 
 def forms(patterns: Iterable[tuple[str, bool]]) -> list[Form]:
-    """Return the forms of all literals of these patterns (text, whether case is ignored), each once."""
+    """Return the forms of literals of these patterns (text, whether case is ignored), each once."""
     found: set[Form] = set()
-    for pattern, ignore_case in patterns:
-        for text in literals(pattern):
-            for spelling in spellings(text, ignore_case=ignore_case):
-                found.update(_base64_forms(spelling[:_LONGEST]))
-            # Hex is rarer: as the rule writes it will do.
-            found.add(Form(text[:_LONGEST_IN_HEX].hex().encode(), HEX))
-    return sorted(found)
+    for text, ignore_case in _chosen(patterns):
+        for spelling in spellings(text, ignore_case=ignore_case):
+            found.update(_base64_forms(spelling[:_LONGEST], _LONGEST))
+        # As commands for PowerShell are written. This and hex are rarer: as the rule writes it will do.
+        found.update(_base64_forms(text[:_LONGEST].decode("latin-1").encode("utf-16-le"), _LONGEST_OF_UTF16))
+        found.add(Form(text[:_LONGEST_IN_HEX].hex().encode(), HEX))
+    # Where a form stands that has another one within it, that one leads to the same run.
+    return sorted(form for form in found if not any(inner in found for inner in _within(form)))
 
 
-def _base64_forms(text: bytes) -> Iterator[Form]:
-    """Yield what of a text is the same in base64 whatever stands around it."""
+def _chosen(patterns: Iterable[tuple[str, bool]]) -> set[tuple[bytes, bool]]:
+    """Return texts of which every match of a pattern has one: its first ones, or such as are looked for anyway.
+
+    A provider's name goes before `token` or `secret` in many rules, and all of these show by the second word.
+    """
+    ways = [([{(text, ignore_case) for text in texts} for texts in _literals(pattern)]) for pattern, ignore_case in patterns]
+    chosen: set[tuple[bytes, bool]] = set()
+    for sets in sorted(filter(None, ways), key=len):
+        if not any(texts <= chosen for texts in sets):
+            chosen |= sets[0]
+    return chosen
+
+
+def _within(form: Form) -> Iterator[Form]:
+    """Yield the shorter forms that stand wherever this one does; in hex two digits are a byte."""
+    text, kind = form
+    step = 2 if kind == HEX else 1
+    for start in range(0, len(text), step):
+        for end in range(start + step, len(text) + 1, step):
+            if end - start < len(text):
+                yield Form(text[start:end], kind if kind == HEX else (kind - len(text) + end) % 4)
+
+
+def _base64_forms(text: bytes, longest: int) -> Iterator[Form]:
+    """Yield what of a text is the same in base64 whatever stands around it, of that no more than so many digits."""
     for lead in range(3):
         encoded = base64.b64encode(b"\0" * lead + text)
         first, last = -(-8 * lead // 6), 8 * (lead + len(text)) // 6
-        last = min(last, first + _LONGEST)
+        last = min(last, first + longest)
         yield Form(encoded[first:last], last % 4)

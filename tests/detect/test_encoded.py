@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import github_token, stripe_key
 
+from scanner.detect.encoded import forms
 from scanner.detect.engine import Detector, Match
 from scanner.detect.prefilter import compile_ruleset
 from scanner.detect.rules import builtin_directory, load_rules, load_vectors, read_packs
@@ -52,10 +53,7 @@ def test_a_token_in_base64_is_found_whatever_stands_around_it(before: bytes, aft
     "encode",
     [
         bytes.hex,
-        pytest.param(
-            lambda data: data.hex().upper(),
-            marks=pytest.mark.xfail(strict=True, reason="forms of literals in hex are looked for in small letters only"),
-        ),
+        lambda data: data.hex().upper(),
     ],
     ids=["lower", "upper"],
 )
@@ -89,7 +87,6 @@ def test_encodings_within_encodings_are_named_outermost_first() -> None:
     assert _described(b"x: " + base64.b64encode(b"as hex: " + (b" " + TOKEN).hex().encode())) == [(TOKEN, ("base64", "hex"))]
 
 
-@pytest.mark.xfail(strict=True, reason="the forms of literals in UTF-16 are not looked for")
 def test_text_of_another_encoding_within_base64_is_found() -> None:
     data = base64.b64encode(("$env:TOKEN = '" + TOKEN.decode() + "'; run it now").encode("utf-16-le"))
     assert _described(b"powershell -enc " + data) == [(TOKEN, ("base64", "utf-16-le"))]
@@ -153,3 +150,16 @@ def test_base64_of_what_is_no_secret_gives_nothing() -> None:
     for text in (b"just some text about nothing at all", b"ghp_ is the prefix of these, and nothing more of it"):
         assert _detector().find(b"data: " + base64.b64encode(text)) == []
     assert _detector().find(binascii.hexlify(b"ghp_ and nothing more of it here")) == []
+
+
+def test_a_form_that_holds_another_one_is_left_out() -> None:
+    short, both = forms([("toke", False)]), forms([("toke(?:n_of)?=", False), ("toke", False)])
+    assert both == short
+
+
+def test_a_rule_shows_by_a_word_that_is_looked_for_anyway() -> None:
+    generic = ("(?:secret|token)=(?P<secret>[0-9a-f]{32})", True)
+    provider = ("acme[a-z_]{0,20}token=(?P<secret>[0-9a-f]{32})", True)
+    assert forms([generic, provider]) == forms([generic])
+    assert forms([provider]) == forms([("acme", True)])
+    assert len(forms([generic, ("acme[a-z_]{0,20}keys=", True)])) > len(forms([generic]))
