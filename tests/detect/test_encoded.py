@@ -4,6 +4,7 @@
 import base64
 import binascii
 import functools
+import hashlib
 import textwrap
 from collections.abc import Callable
 
@@ -153,3 +154,12 @@ def test_base64_of_what_is_no_secret_gives_nothing() -> None:
     for text in (b"just some text about nothing at all", b"ghp_ is the prefix of these, and nothing more of it"):
         assert _detector().find(b"data: " + base64.b64encode(text)) == []
     assert _detector().find(binascii.hexlify(b"ghp_ and nothing more of it here")) == []
+
+
+@pytest.mark.parametrize("name", ["LINODE_TOKEN", "linodeApiKey", "linode-api-key", "LINODE_KEY"])
+@pytest.mark.parametrize("before", ["", "x", "xy"])
+def test_a_service_is_found_by_the_words_that_names_of_secrets_end_in(name: str, before: str) -> None:
+    value = hashlib.sha256(name.encode()).hexdigest()
+    data = base64.b64encode(f"{before} {name}={value} ".encode())
+    found = {match.value.rule.id: match.value.secret.reveal() for match in _detector().find(data)}
+    assert found["linode-token"] == value.encode()
