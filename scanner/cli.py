@@ -10,12 +10,14 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from scanner import __version__
 from scanner.commands.interface import COMMANDS, make_parser, suggest
 from scanner.display import one_line
 from scanner.errors import BUG, EXIT_CODES, INTERRUPTED, OK, USAGE, ConfigError, SealgateError
+
+_IMPORT: Final = "import "
 
 
 def run() -> NoReturn:
@@ -94,6 +96,8 @@ def _run(arguments: list[str]) -> int:
 
 def _pick(arguments: list[str]) -> tuple[str | None, list[str]]:
     """Return the command and its arguments; None after help or version was printed."""
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        arguments = [*arguments[1:], "--help"]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(help_text())
         return None, []
@@ -120,7 +124,15 @@ def _unknown(name: str, known: Sequence[str]) -> ConfigError:
 
 
 def _table(names: Sequence[str]) -> str:
-    return "\n".join(f"  {name:<18} {COMMANDS[name].help}" for name in names)
+    width = max(18, *map(len, names))
+    return "\n".join(f"  {name:<{width}} {COMMANDS[name].help}" for name in names)
+
+
+def _overview() -> str:
+    """Return the commands; those that do the same for several tools in one line, as the page has to fit a screen."""
+    tools = [name.removeprefix(_IMPORT) for name in COMMANDS if name.startswith(_IMPORT)]
+    others = [name for name in COMMANDS if not name.startswith(_IMPORT)]
+    return f"{_table(others)}\n  {_IMPORT + 'TOOL':<18} carry over from {', '.join(tools)}"
 
 
 def help_text() -> str:
@@ -129,7 +141,7 @@ def help_text() -> str:
     return f"""usage: sealgate COMMAND [...]     ('sealgate COMMAND --help' shows a command's options)
 
 commands:
-{_table(list(COMMANDS))}
+{_overview()}
 
 examples:
   sealgate scan                            a repository: its whole history and its working tree

@@ -10,12 +10,15 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from scanner.document import load_yaml
 from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES, GAP_KINDS
 from scanner.triage import Allow, is_date
+
+if TYPE_CHECKING:
+    from scanner.importers.recognise import Foreign
 
 FILE_NAME: Final = ".sealgate.yaml"
 BASELINE_NAME: Final = ".sealgate-baseline.jsonl"
@@ -33,7 +36,7 @@ ReadFile = Callable[[str], bytes | None]
 class Settings(NamedTuple):
     """Everything that a flag, the environment or a file can set. Sizes in bytes; 0 seconds is no limit.
 
-    0 jobs are as many as there are cores.
+    0 jobs are as many as there are cores. `foreign` is there where the file is another scanner's.
     """
 
     fail_on: str = "medium"
@@ -48,6 +51,7 @@ class Settings(NamedTuple):
     broker: Mapping[str, Any] = MappingProxyType({})
     config: str = ""
     cache: str = ""
+    foreign: "Foreign | None" = None
 
 
 def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], read: ReadFile, root: str | None = None) -> Settings:
@@ -87,7 +91,15 @@ def _read_named(name: str) -> dict[str, Any]:
             data = stream.read()
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {name}: {error.strerror}", "check --config") from None
-    return _parse_toml(data, name) if name.endswith(".toml") else _parse_yaml(data, name)
+    return _read_foreign(data, name) or (_parse_toml(data, name) if name.endswith(".toml") else _parse_yaml(data, name))
+
+
+def _read_foreign(data: bytes, name: str) -> dict[str, Any] | None:
+    """Return the settings of another scanner's configuration, None where it is none."""
+    from scanner.importers.recognise import foreign, recognise
+
+    plan = recognise(data, name)
+    return parse_settings(plan.settings(), name) | {"foreign": foreign(plan, name)} if plan else None
 
 
 def _read_found(read: ReadFile) -> dict[str, Any]:
@@ -202,7 +214,9 @@ def _parse_mapping(value: object, where: str) -> Mapping[str, Any]:
     return value
 
 
-_ALLOW_KEYS: Final = {"rule": 0, "path": 0, "fingerprint": 0, "reason": 0, "until": 0}
+_ALLOW_KEYS: Final = dict.fromkeys(("rule", "path", "fingerprint", "value", "line", "commit", "family", "reason", "until"))
+FAMILIES: Final = ("secret", "sops")
+_LIMITS: Final = ("rule", "path", "fingerprint", "value", "line", "commit")
 
 
 def _parse_allows(value: object, where: str) -> tuple[Allow, ...]:
@@ -220,11 +234,33 @@ def _parse_allow(entry: object, where: str) -> Allow:
     until = str(entry.get("until", ""))
     if until and not is_date(until):
         raise ConfigError(f"{where}.until: must be a date", "write YYYY-MM-DD")
-    rules, paths, fingerprints = (_parse_texts(entry.get(key, []), f"{where}.{key}") for key in ("rule", "path", "fingerprint"))
-    if not (rules or paths or fingerprints):
-        raise ConfigError(f"{where}: would allow everything", "give it a rule, a path or a fingerprint")
+    rules, paths, fingerprints, values, lines, commits = (_parse_texts(entry.get(k, []), f"{where}.{k}") for k in _LIMITS)
+    if not any(entry.get(key) for key in _LIMITS):
+        raise ConfigError(f"{where}: would allow everything", f"give it one of {', '.join(_LIMITS)}")
+    for key, expressions in (("value", values), ("line", lines)):
+        _check_expressions(expressions, f"{where}.{key}")
+    for commit in commits:
+        if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
+            raise ConfigError(f"{where}.commit: not the full id of a commit", "write all 40 or 64 hex digits, in lower case")
+    families = _parse_texts(entry.get("family", []), f"{where}.family")
+    for family in families:
+        if family not in FAMILIES:
+            raise ConfigError(f"{where}.family: there is no family {family!r}", f"one of {', '.join(FAMILIES)}")
     reason = _parse_text(entry["reason"], f"{where}.reason") if "reason" in entry else ""
-    return Allow(where, rules, paths, fingerprints, reason, until)
+    return Allow(where, rules, paths, fingerprints, reason, until, values, lines, commits, families)
+
+
+def _check_expressions(expressions: tuple[str, ...], where: str) -> None:
+    for expression in expressions:
+        try:
+            compiled = re.compile(expression.encode("ascii"))
+        except UnicodeEncodeError:
+            raise ConfigError(f"{where}: an expression is written in ASCII", "escape bytes as \\xNN") from None
+        except (re.error, OverflowError, RecursionError) as error:
+            message = f"{where}: not a regular expression: {getattr(error, 'msg', 'too large')}"
+            raise ConfigError(message, "see docs/configuration.md") from None
+        if compiled.search(b""):
+            raise ConfigError(f"{where}: an expression that fits everything", "it would allow everything")
 
 
 _PARSERS: Final[dict[str, Callable[[Any, str], Any]]] = {

@@ -271,7 +271,7 @@ GAP_KINDS: Final[Mapping[str, tuple[bool, str]]] = {
     "worker": (True, "a worker process ended before it had read its part"),
     "unmerged": (True, "paths with unresolved merge conflicts in the index"),
     "key": (True, "encrypted files whose MAC no key at hand could check"),
-    "rule": (True, "a rule gave up on a piece of content"),
+    "rule": (True, "a rule gave up on a piece of content, or could not be carried over"),
     "archive": (False, "archives and compressed files, whose members are not looked into"),
     "submodule": (False, "submodules, which are repositories of their own"),
     "special": (False, "sockets, devices and pipes, which hold no content"),
@@ -330,7 +330,8 @@ class Finding(NamedTuple):
     `first` is where this secret first stood at this path; `provenance` belongs to the version that
     `location` and `blob` speak of (the one at HEAD if it is still there). `remedy` is what mends this very
     finding, a command mostly; where it is empty, the rule's help is all there is to say. `line_hash` is what GitHub
-    recognises the line by (`scanner.linehash`), where somebody asked for it.
+    recognises the line by (`scanner.linehash`), where somebody asked for it. `line` is the source line as it is, cut to
+    some hundred bytes around the value.
     """
 
     rule: RuleInfo
@@ -350,6 +351,7 @@ class Finding(NamedTuple):
     suppression: Suppression | None = None
     remedy: str = ""
     line_hash: str = ""
+    line: Secret = Secret(b"")
 
 
 class Stats(NamedTuple):

@@ -2,7 +2,7 @@
 """Globs over repository paths, the same in rules, configuration and baselines.
 
 `*` and `?` stop at a slash, `**` does not; a glob without a slash is compared with the file's name; a
-glob that ends in a slash stands for everything below that folder.
+glob that ends in a slash stands for everything below that folder, and one that begins with one for the top alone.
 """
 
 import functools
@@ -20,7 +20,7 @@ def glob_matches(globs: tuple[str, ...], path: bytes) -> bool:
 def _compiled(globs: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Return what the globs without a slash match a name by, and the others a path."""
     of_names = [_expression(glob) for glob in globs if "/" not in glob]
-    of_paths = [_expression(glob) for glob in globs if "/" in glob]
+    of_paths = [_expression(glob.removeprefix("/")) for glob in globs if "/" in glob]
     return _any(of_names), _any(of_paths)
 
 

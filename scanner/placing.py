@@ -170,4 +170,5 @@ def _finding(
         first=min(committed, key=lambda provenance: provenance.order),
         occurrences=len({(o.seen.blob, o.sighting.match.span, o.sighting.match.location) for o in occurrences}),
         decoded_from=match.decoded_from,
+        line=match.value.line,
     )

@@ -86,7 +86,7 @@ def _dump(outcome: Outcome) -> bytes:
 
 def _plain(finding: Finding, rule: int) -> tuple[Any, ...]:
     """Return the finding without its secret, in parts that have no types of ours."""
-    parts = finding._replace(rule=rule, secret=None)  # type: ignore[arg-type] # what stands for them here
+    parts = finding._replace(rule=rule, secret=None, line=None)  # type: ignore[arg-type] # what stands for them here
     return tuple(tuple(part) if isinstance(part, tuple) else part for part in parts)
 
 
@@ -112,6 +112,7 @@ def _finding(plain: Finding, rules: list[RuleInfo]) -> Finding:
     return plain._replace(
         rule=rules[number],
         secret=_NO_SECRET,
+        line=_NO_SECRET,
         location=Location(*plain.location),
         provenance=Provenance(*plain.provenance),
         first=Provenance(*plain.first),

@@ -147,7 +147,8 @@ def load_ruleset(settings: Settings, environ: Mapping[str, str], files: RuleFile
 def rule_files(settings: Settings) -> RuleFiles:
     """Read Sealgate's own rules and those of the settings."""
     disabled = [rule for rule in settings.disable if not rule.startswith(SOPS_RULES)]
-    return RuleFiles(read_packs([builtin_directory(), *settings.rules]), disabled)
+    foreign = settings.foreign.packs if settings.foreign else ()
+    return RuleFiles((*read_packs([builtin_directory(), *settings.rules]), *foreign), disabled)
 
 
 def make_source(
@@ -267,7 +268,8 @@ def run_scan(
         fail_on=cast("Any", settings.fail_on),
         allowed_gaps=frozenset(settings.allow_gap),
         timeout_seconds=settings.timeout,
-        whole=mode == "auto" and target.repository is not None and not only,
+        # What another scanner was told may well be about what is not found here.
+        whole=mode == "auto" and target.repository is not None and not only and not settings.foreign,
         secrets=only != "sops",
         jobs=settings.jobs,
     )
@@ -291,6 +293,9 @@ def run_scan(
     result = conclude(outcome, triage, scan_options, digest, started)
     if recall:
         result = result._replace(notices=(*result.notices, *recall.notices))
+    if settings.foreign:
+        foreign = settings.foreign
+        result = result._replace(notices=(*foreign.notices, *result.notices), gaps=(*foreign.gaps, *result.gaps))
     formats = {report.partition("=")[0] for report in getattr(options, "report", None) or ()}
     if target.repository is not None and formats & LINE_HASHES:
         from scanner.linehash import with_line_hashes
@@ -315,7 +320,7 @@ def _recall(
     digest = engine_digest([rules, str(settings.max_blob)])
     more = "\0".join([str(options.only), *sorted(settings.disable)])
     # What is kept has no values in it.
-    with_secrets = options.show_secrets or options.vault_check
+    with_secrets = options.show_secrets or options.vault_check or any(allow.looks_inside for allow in settings.allow)
     return Recall(folder, digest, more, lambda: None if with_secrets else take_census(repository, settings.max_blob))
 
 

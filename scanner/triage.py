@@ -119,7 +119,11 @@ def _search_mark(line: bytes) -> re.Match[bytes] | None:
 
 
 class Allow(NamedTuple):
-    """One allowlist entry: what is empty does not limit it; `where` names it in messages."""
+    """One allowlist entry: what is empty does not limit it; `where` names it in messages.
+
+    `values` and `lines` are regular expressions searched for in the value and in its line, `commits` are ids of the
+    commits that first brought the secret to its path.
+    """
 
     where: str
     rules: tuple[str, ...] = ()
@@ -127,6 +131,10 @@ class Allow(NamedTuple):
     fingerprints: tuple[str, ...] = ()
     reason: str = ""
     until: str = ""
+    values: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
 
     def covers(self, finding: Finding) -> bool:
         """Whether this entry speaks of the finding, were it not expired."""
@@ -134,7 +142,25 @@ class Allow(NamedTuple):
             (not self.rules or glob_matches(self.rules, finding.rule.id.encode()))
             and (not self.paths or glob_matches(self.paths, finding.path))
             and (not self.fingerprints or finding.fingerprint in self.fingerprints)
+            and (not self.families or finding.rule.family in self.families)
+            and (not self.commits or finding.first.commit in self.commits)
+            and (not self.values or _found_in(self.values, finding.secret.reveal()))
+            and (not self.lines or _found_in(self.lines, finding.line.reveal()))
         )
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether it asks for the value or its line, which no report and no cache has."""
+        return bool(self.values or self.lines)
+
+
+def _found_in(expressions: tuple[str, ...], content: bytes) -> bool:
+    return any(_searched(expression).search(content) for expression in expressions)
+
+
+@functools.lru_cache(maxsize=4096)
+def _searched(expression: str) -> re.Pattern[bytes]:
+    return re.compile(expression.encode())
 
 
 class BaselineEntry(NamedTuple):

@@ -172,9 +172,10 @@ def some_trees(source: random.Random, id_bytes: int) -> list[Piece]:
         # Where whole entries begin, as a rule.
         cuts = range(0, len(content), 1 if len(content) < 300 and source.getrandbits(2) == 0 else len(entries[0]))
         ops: list[Op] = []
+        gone = source.choice((1, 1, 5))
         for start, stop in itertools.pairwise([*cuts, len(content)]):
             dice = source.getrandbits(3)
-            if dice > 1 and start < stop:
+            if dice > gone and start < stop:
                 ops.append((start, stop - start))
             elif dice == 0:
                 ops.append(source.choice(entries))

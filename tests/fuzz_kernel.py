@@ -48,6 +48,7 @@ _SEEDS = 24
 # One of so many results is compared with plain Python's, which takes far longer than the kernel.
 _COMPARED = 8
 _LIMITS = (10, 300, 1 << 22, 1 << 22, 1 << 22)
+_MOST_PACKED = 1 << 20
 _READ = "read"
 
 
@@ -60,7 +61,7 @@ class Batch:
         self.trees = [some_trees(source, id_bytes) for _ in range(_SEEDS)]
         self.commits = [commit for _ in range(_SEEDS) for commit in some_commits(source, id_bytes)]
         self.indexes = [some_index(source, id_bytes) for _ in range(_SEEDS)]
-        bases = [source.randbytes(source.getrandbits(8)) for _ in range(_SEEDS)]
+        bases = [source.randbytes(source.getrandbits(source.choice((4, 8, 12)))) for _ in range(_SEEDS)]
         self.deltas = [(base, instructions(len(base), some_ops(source, len(base), range(len(base))))) for base in bases * 2]
         self.facts, self.uses = Facts(id_bytes), 0
         self.whole = self.pack_of(b"\x30" + stored(b""))
@@ -140,10 +141,12 @@ def _pack(batch: Batch) -> str:
         for number in pack.walk(kind):
             assert pack.find(pack.name(number)) >= -1
             base = pack.base(number)
+            assert base < 0 or pack.is_base(base) or not pack.is_last(number)
             try:
                 contents[number] = pack.read(number) if base < 0 else pack.apply(number, contents.get(base, b""), Copies())
             except ValueError as error:
                 outcome = str(error)
+        assert pack.packed(kind) < len(pack.ids(kind)) * _MOST_PACKED + 1
     pack.also_in(pack, bytearray(pack.count))
     return outcome if pack.ids(0) == [] else "an entry of no kind"
 
@@ -238,6 +241,7 @@ def _tree(batch: Batch) -> str:
     data = damage(source, source.choice(batch.trees)[0].data)
     name = source.randbytes(batch.id_bytes)
     whole = known_facts.add_tree(name, data)
+    assert known_facts.id(known_facts.find(name)) == name
     if batch.is_compared():
         slow = plain.Facts(batch.id_bytes)
         assert slow.add_tree(name, data) == whole

@@ -41,7 +41,10 @@ def test_the_help_page_has_every_command_and_the_table_of_exit_codes() -> None:
         page = sealgate(*arguments)
         codes = dict(re.findall(r"^  (\d+) +(.*)$", page.out, re.MULTILINE))
         assert (page.code, codes) == (0, {str(code): meaning for code, meaning in EXIT_CODES.items()})
-        assert [name for name in COMMANDS if f"\n  {name} " not in page.out] == []
+        (imports,) = re.findall(r"^  import TOOL  .*$", page.out, re.MULTILINE)
+        tools = [name.removeprefix("import ") for name in COMMANDS if name.startswith("import ")]
+        assert [tool for tool in tools if tool not in imports] == []
+        assert [name for name in COMMANDS if f"\n  {name} " not in page.out and not name.startswith("import ")] == []
 
 
 @pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="no README beside the package")
@@ -55,6 +58,13 @@ def test_every_command_has_help_of_its_own(name: str) -> None:
     page = sealgate(*name.split(), "--help")
     assert (page.code, page.err) == (0, "")
     assert page.out.startswith(f"usage: sealgate {name} ")
+
+
+@pytest.mark.parametrize("words", ["scan", "sops check", "broker"])
+def test_help_can_be_asked_for_by_a_command_too(words: str) -> None:
+    asked = sealgate("help", *words.split())
+    assert asked == sealgate(*words.split(), "--help")
+    assert asked.out.startswith(f"usage: sealgate {words} ")
 
 
 @pytest.mark.parametrize("group", ["rules", "baseline", "hook"])

@@ -159,6 +159,14 @@ def test_the_tab_key_in_zsh(folder: Path, typed: str, words: str) -> None:
     assert completed([program("zsh"), "-f", "-i"], setup, folder, typed) == words
 
 
+def test_zsh_finds_it_in_a_folder_of_functions(folder: Path) -> None:
+    (folder.parent / "functions").mkdir()
+    shutil.copy(folder.parent / "completion.zsh", folder.parent / "functions/_sealgate")
+    setup = "fpath=(../functions $fpath); autoload -Uz compinit; compinit -D -u"
+    for typed, words in UNIQUE[:2]:
+        assert completed([program("zsh"), "-f", "-i"], setup, folder, typed) == words
+
+
 def test_a_branch_named_like_a_command_is_not_run(folder: Path) -> None:
     name = "$(touch${IFS}ran)"
     subprocess.run(["git", "branch", name], cwd=folder, check=True)

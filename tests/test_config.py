@@ -160,7 +160,7 @@ def test_a_named_file_that_is_not_there_is_an_error() -> None:
         ("allow: {}", ".sealgate.yaml: allow: must be a list of entries"),
         ("allow: [x]", ".sealgate.yaml: allow[1]: an entry is a mapping"),
         ("allow: [{path: x}, {pth: x}]", ".sealgate.yaml: allow[2]: unknown key 'pth' (did you mean 'path'?)"),
-        ("allow: [{reason: x}]", ".sealgate.yaml: allow[1]: would allow everything (give it a rule, a path or a fingerprint)"),
+        ("allow: [{reason: x}]", ".sealgate.yaml: allow[1]: would allow everything (give it one of rule, path, fingerprint, value, line, commit)"),
         ("allow: [{}]", ".sealgate.yaml: allow[1]: would allow everything"),
         ("allow: [{path: []}]", ".sealgate.yaml: allow[1]: would allow everything"),
         ("allow: [{rule: [], path: [], fingerprint: []}]", ".sealgate.yaml: allow[1]: would allow everything"),
@@ -260,6 +260,28 @@ def test_an_allowlist_entry_arrives_whole() -> None:
         Allow(".sealgate.yaml: allow[1]", ("a-*",), ("x", "y/**"), ("f",), "because", "2030-01-31"),
         Allow(".sealgate.yaml: allow[2]", paths=("z",)),
     )
+
+
+def test_what_an_entry_looks_for_arrives_whole() -> None:
+    text = f"allow: [{{value: [^a, b], line: c, commit: {'ab' * 20}, family: sops}}]\n"
+    (allow,) = _load(yaml=text).allow
+    assert allow[6:] == (("^a", "b"), ("c",), ("ab" * 20,), ("sops",))
+    assert (allow.looks_inside, Allow("a", paths=("x",)).looks_inside) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        ("{value: '('}", "allow[1].value: not a regular expression"),
+        ("{line: 'x*'}", "allow[1].line: an expression that fits everything"),
+        ("{value: é}", "allow[1].value: an expression is written in ASCII"),
+        ("{commit: abc}", "allow[1].commit: not the full id of a commit"),
+        ("{family: broker, path: x}", "allow[1].family: there is no family 'broker'"),
+        ("{family: sops}", "allow[1]: would allow everything"),
+    ],
+)
+def test_what_an_entry_cannot_look_for_is_named(entry: str, complaint: str) -> None:
+    assert _complaint(yaml=f"allow: [{entry}]").startswith(f".sealgate.yaml: {complaint}")
 
 
 def test_a_setting_that_is_yes_is_no_size_and_no_time_and_no_number() -> None:

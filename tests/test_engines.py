@@ -239,3 +239,28 @@ def test_it_says_which_engine_reads(git_repo: Make) -> None:
     said = sealgate("scan", repo.path, "--verbose").err
     assert said.count("the pack engine") == 1
     assert "engine" not in sealgate("scan", repo.path).err
+
+
+_SLOW = r"""
+rules:
+  - {id: own-hex, name: Own, severity: high, confidence: medium, pattern: '\b(?P<secret>[0-9a-f]{32})\b', near: widget,
+     slow: true, help: Nothing., references: ['https://example.org'], positive: [], negative: []}
+  - {id: own-lines, name: Own, severity: high, confidence: medium, pattern: '[0-9]{9}\s{1,9}(?P<secret>[0-9A-F]{20,30})',
+     slow: true, help: Nothing., references: ['https://example.org'], positive: [], negative: []}
+"""
+
+
+def test_rules_without_a_literal_find_the_same_however_a_history_is_read(git_repo: Make, tmp_path: Path) -> None:
+    (tmp_path / "slow.yaml").write_text(_SLOW)
+    source = random.Random(7)
+    repo = git_repo()
+    lines = [f"line {i}, of no interest" for i in range(80)]
+    for version in range(30):
+        at = source.randrange(len(lines))
+        small = "".join(source.choices("0123456789abcdef", k=32))
+        large = "".join(source.choices("0123456789ABCDEF", k=24))
+        lines[at : at + source.randrange(2)] = source.choice([[f"widget = {small}"], ["123456789", f"  {large}"], ["widget"], [small], []])
+        repo.commit(f"version {version}", files={"a.txt": "\n".join(lines)})
+    repo.git("gc", "-q", "--aggressive")
+    findings, _ = _same(repo.path, "--rules", str(tmp_path / "slow.yaml"))
+    assert {finding["rule_id"] for finding in findings} == {"own-hex", "own-lines"}

@@ -294,6 +294,13 @@ def test_whoever_asks_for_the_values_gets_them(runs: Runs, repo: GitRepo) -> Non
     assert AWS_KEY_ID not in runs(repo.path).out
 
 
+def test_exceptions_that_look_inside_get_the_values(runs: Runs, repo: GitRepo, tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text(f"allow: [{{value: '^{AWS_KEY_ID[:8]}'}}]\n")
+    runs(repo.path)
+    silenced = _anew(runs, repo.path, "--config", tmp_path / "settings.yaml")
+    assert [f["suppressed_by"] for f in silenced.findings if f["rule_id"] == "aws-access-key-id"] != [None]
+
+
 def test_a_forged_outcome_is_not_believed(runs: Runs, repo: GitRepo, git_repo: Make) -> None:
     clean = git_repo("clean")
     clean.commit(files={"a.txt": "nothing"})

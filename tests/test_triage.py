@@ -252,3 +252,29 @@ def test_a_fingerprint_tells_values_apart_and_is_hex(one: bytes, other: bytes) -
 def test_a_mark_is_looked_for_in_any_bytes_without_an_error(data: bytes, first: int, second: int) -> None:
     start, end = sorted((min(first, len(data)), min(second, len(data))))
     assert find_mark(data, start, end) is None
+
+
+@pytest.mark.parametrize(
+    ("allow", "covers"),
+    [
+        (Allow("a", values=("^se",)), True),
+        (Allow("a", values=("x", "cre")), True),
+        (Allow("a", values=("CRE",)), False),
+        (Allow("a", values=("(?i:CRE)",)), True),
+        (Allow("a", lines=("# fixture$",)), True),
+        (Allow("a", lines=("^nothing",)), False),
+        (Allow("a", values=("^se",), lines=("nothing",)), False),
+        (Allow("a", commits=("c" * 40,)), True),
+        (Allow("a", commits=("d" * 40,)), False),
+        (Allow("a", families=("secret",), paths=("src/**",)), True),
+        (Allow("a", families=("sops",), paths=("src/**",)), False),
+    ],
+)
+def test_an_entry_looks_at_value_line_commit_and_family(allow: Allow, covers: bool) -> None:
+    first = Provenance("commit", commit="c" * 40)
+    finding = _finding()._replace(secret=Secret(b"secret"), line=Secret(b"key = secret # fixture"), first=first)
+    assert allow.covers(finding) is covers
+
+
+def test_what_looks_inside_a_value_fits_nothing_where_there_is_none() -> None:
+    assert not Allow("a", values=("secret",)).covers(_finding()._replace(secret=Secret(b"")))

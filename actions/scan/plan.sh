@@ -21,6 +21,8 @@ upload=""
 
 main() {
   [ -n "$python" ] || fail "$usage" "Sealgate needs Python 3.11 or newer: set the input python-version."
+  check_flag deepen "${INPUT_DEEPEN:-}"
+  check_flag upload-sarif "${INPUT_UPLOAD_SARIF:-}"
   read_event
   find_scope
   if [ -n "$from" ]; then
@@ -74,10 +76,21 @@ scope_of_event() {
 }
 
 scope_between() {
+  take_merged_base
   need "$base" "base of the $1"
   need "$head" "head of the $1"
   # From the merge base: what the target branch got meanwhile is not of this pull request.
   from="$base" to="$head" scope="$base...$head"
+}
+
+# The event may name a base of long ago: what the branch has merged from its target since would count as its own. The
+# merge that GitHub made to be checked out, HEAD, says with what (its parents, also where they are not in the clone).
+take_merged_base() {
+  case "${GITHUB_REF:-}" in refs/pull/*/merge) ;; *) return 0 ;; esac
+  [ -n "${GITHUB_SHA:-}" ] && [ "$(commit HEAD)" = "$GITHUB_SHA" ] || return 0
+  local parents
+  parents="$(in_repository cat-file commit HEAD | sed -n -e '/^$/q' -e 's/^parent //p')"
+  case "$parents" in *[!0-9a-f]"$head") base="${parents%%[!0-9a-f]*}" ;; esac
 }
 
 scope_of_push() {
@@ -179,28 +192,24 @@ warn_of_shallow() {
 # Fetches with what the checkout has (a public repository, credentials that actions/checkout left), else with the job's
 # token, which goes to GitHub's server alone and stands in no process's arguments.
 fetch() {
-  [ "${INPUT_DEEPEN:-true}" = true ] || return 1
+  [ "${INPUT_DEEPEN:-}" != false ] || return 1
   echo "Fetching what this checkout has not got."
+  local credentials=()
   if [ -z "${INPUT_TOKEN:-}" ]; then
-    fetch_with "$@"
+    fetch_with_credentials "$@"
     return
   fi
-  fetch_with "$@" 2>/dev/null && return
+  fetch_with_credentials "$@" 2>/dev/null && return
   local header="http.${GITHUB_SERVER_URL:-https://github.com}/.extraheader" encoded
   encoded="$(printf 'x-access-token:%s' "$INPUT_TOKEN" | base64 | tr -d '\n')"
-  SEALGATE_AUTHORIZATION="Authorization: Basic $encoded" \
-    fetch_with -c "$header=" --config-env "$header=SEALGATE_AUTHORIZATION" "$@"
+  # The empty one takes back what the checkout's configuration sends: GitHub refuses two.
+  credentials=(-c "$header=" "--config-env=$header=SEALGATE_AUTHORIZATION")
+  SEALGATE_AUTHORIZATION="Authorization: Basic $encoded" fetch_with_credentials "$@"
 }
 
-# Arguments: options of git, then those of fetch.
-fetch_with() {
-  local options=()
-  while [ "${1:-}" = -c ] || [ "${1:-}" = --config-env ]; do
-    if [ "$1" = -c ]; then options+=(-c "$2"); else options+=("--config-env=$2"); fi
-    shift 2
-  done
-  GIT_TERMINAL_PROMPT=0 in_repository -c core.hooksPath=/dev/null \
-    -c http.lowSpeedLimit=1000 -c http.lowSpeedTime=60 ${options[@]+"${options[@]}"} \
+fetch_with_credentials() {
+  GIT_TERMINAL_PROMPT=0 in_repository -c core.hooksPath=/dev/null -c http.lowSpeedLimit=1000 -c http.lowSpeedTime=60 \
+    ${credentials[@]+"${credentials[@]}"} \
     fetch --quiet --no-tags --no-recurse-submodules --no-auto-maintenance --no-write-fetch-head "$@"
 }
 
@@ -217,15 +226,9 @@ cache_folder() {
 
 # Sets `upload` where the report is to be uploaded, and may be.
 may_upload() {
-  case "${INPUT_UPLOAD_SARIF:-false}" in
-    true) ;;
-    false) return ;;
-    *) fail "$usage" "The input upload-sarif is neither true nor false." ;;
-  esac
+  [ "${INPUT_UPLOAD_SARIF:-}" = true ] && [ "$scope" != nothing ] || return 0
   local why=""
-  if [ "$scope" = nothing ]; then
-    return
-  elif [ "$event" = pull_request ]; then
+  if [ "$event" = pull_request ]; then
     [ "$fork" != true ] || why="a pull request from a fork may not write security events"
   elif [ "$scope" != repository ] || [ "${event#pull_request}" != "$event" ]; then
     why="the alerts of a branch are those of its last report, and this one has only what is new"

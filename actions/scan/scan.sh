@@ -21,6 +21,7 @@ sealgate=""
 
 main() {
   rm -f -- "$sarif" "$jsonl" "$page" "$annotations" # of an earlier run: what is told below must be of this one
+  check_flag annotations "${INPUT_ANNOTATIONS:-}"
   # The compiled kernel is for whole histories: to compile it takes longer than to scan some commits without it.
   [ "$PLAN_RANGE" = repository ] || export SEALGATE_KERNEL=0
   local code=0
@@ -79,7 +80,7 @@ tell() {
   fi
   summary "$(cat "$page")"
   summary "What was scanned: $(plain "$PLAN_RANGE")"
-  [ "${INPUT_ANNOTATIONS:-true}" = false ] || cat "$annotations"
+  [ "${INPUT_ANNOTATIONS:-}" = false ] || cat "$annotations"
   output findings "$(tail -n 1 "$jsonl" | "$python" -I -c 'import json; print(json.loads(input())["summary"]["counts"]["open"])')"
   output jsonl "$jsonl"
   output sarif "$sarif"

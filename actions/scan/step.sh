@@ -21,6 +21,11 @@ summary() {
   printf '%s\n\n' "$1" >>"${GITHUB_STEP_SUMMARY:-/dev/null}"
 }
 
+# Refuses what is neither true nor false; the empty value is the default.
+check_flag() {
+  case "$2" in true | false | "") ;; *) fail "$usage" "The input $1 is neither true nor false." ;; esac
+}
+
 # A branch's name is whoever's pushed it: nothing of it is markup.
 plain() {
   printf '%s' "${1//[^A-Za-z0-9_ .\/-]/?}"

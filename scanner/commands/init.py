@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 PARTS: Final = ("config", "pre-commit", "github", "gitlab")
 _PROGRAMS: Final = ("lefthook.yml", "lefthook.yaml", ".lefthook.yml", ".lefthook.yaml", ".husky")
-_LOOK_UP: Final = f"git ls-remote https://github.com/sealgate/sealgate v{__version__}"
+# A tag with a message has an id of its own: the commit's stands on the last line.
+_LOOK_UP: Final = f"git ls-remote https://github.com/sealgate/sealgate v{__version__} 'v{__version__}^{{}}' | tail -n 1"
 # What YAML takes for something else.
 _NO_TEXT: Final = ("on", "off", "yes", "no", "true", "false", "null", "y", "n")
 _PIN: Final = re.compile(r"[0-9a-f]{40}")

@@ -52,6 +52,8 @@ RARE: Final = 24
 LAST_TAIL: Final = 24
 # A repeated group of at most this many characters in all is kept whole; after a larger one nothing is added.
 SMALL: Final = 256
+# What is looked for without a literal has so many characters at least.
+SLOW: Final = 8
 # What closes a value is kept up to this length.
 CLOSING: Final = 16
 
@@ -106,10 +108,11 @@ def width(pattern: str) -> Width:
 
 
 @functools.lru_cache(maxsize=1024)
-def anchor(pattern: str) -> Anchor:
+def anchor(pattern: str, *, slow: bool = False) -> Anchor:
     """Cut a pattern to its anchor.
 
-    Raises `ValueError` where the pattern has no literal of `LITERAL` characters to be found by.
+    Raises `ValueError` where the pattern has no literal of `LITERAL` characters to be found by; a slow one needs none, and
+    is looked for whole where its matches are neither shorter than `SLOW` nor longer than `FAR`.
     """
     parsed = parse(pattern)
     nodes, skipped = _skip_optional(nodes_of(parsed) + ending(parsed))
@@ -118,7 +121,7 @@ def anchor(pattern: str) -> Anchor:
     if ways is None:
         # What goes over the end of a line stands before the first literal.
         cut = _Cut()
-        cut.whole(nodes)
+        cut.whole(nodes, slow=slow)
         ways = [_Way(cut.nodes, rare=cut.rare)]
         near = span(cut.nodes)[1] if crosses(cut.nodes) else 0
     texts = [spell(loosen(way.nodes) if way.rare else way.nodes) for way in ways]
@@ -276,10 +279,14 @@ class _Cut:
         self.done = False
         self.rare = False
 
-    def whole(self, nodes: Nodes) -> None:
+    def whole(self, nodes: Nodes, *, slow: bool) -> None:
         self.sequence(nodes)
         if not self.anchored:
-            raise ValueError(f"no literal of at least {LITERAL} characters in every match")
+            shortest, longest = span(nodes)
+            if not slow:
+                raise ValueError(f"no literal of at least {LITERAL} characters in every match")
+            if shortest < SLOW or longest > FAR:
+                raise ValueError(f"no literal in every match, and a match is not of {SLOW} to {FAR} bytes")
         self.finish()
 
     def sequence(self, nodes: Nodes) -> None:

@@ -7,7 +7,9 @@ anywhere (another version of the file that shares the line), and gives the same 
 window has the same bytes.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from scanner.detect.decode import MAX_DEPTH, Run, decode, encoding_name, find_runs, transcode
@@ -126,9 +128,33 @@ class Detector:
         if candidates and (left_out := self.rules_left_out()):
             candidates = [found for found in candidates if found[1] not in left_out]
         matches = self.confirm(data, candidates, encoding) if candidates else []
+        if signs := [match for match in matches if match.value.rule.structure]:
+            values, spans = self.read_structures(data, signs, Lines(data), encoding, depth)
+            beside = (match for match in matches if not is_hidden(match.value.rule, match.span, spans))
+            matches = sorted([*beside, *values], key=_by_span)
         if not runs:
             return matches
         return sorted([*matches, *self.look_into(data, find_runs(data, runs), Lines(data), encoding, depth)], key=_by_span)
+
+    def read_structures(
+        self, data: bytes, signs: Sequence[Match], lines: Lines, outer: tuple[str, ...], depth: int = 0
+    ) -> tuple[list[Match], list[Span]]:
+        """Return the values that structures hold whose signs these are, and the places of all that they hold."""
+        from scanner.detect.kubernetes import judge_field, read_fields, run_of
+
+        found: list[Match] = []
+        fields = read_fields(data, [match.span for match in signs])
+        for field in fields:
+            verdict = judge_field(field)
+            encoding = (*outer, "base64") if field.is_encoded else outer
+            if verdict.confidence is not None:
+                line, span = _line(data, field.span.start, min(field.span.end, field.span.start + _SHOWN_BYTES))
+                rule, secret = signs[0].value.rule, Secret(field.value)
+                value = Judgement(rule, secret, verdict.confidence, verdict.reason, Secret(line), span)
+                found.append(Match(value, field.span, lines.locate(*field.span), encoding))
+            elif field.is_encoded and b"\n" in field.value:
+                found += self.look_into(data, [run_of(field)], lines, outer, depth)
+        return found, [field.span for field in fields]
 
     def look_into(
         self, data: bytes, runs: Iterable[Run], lines: Lines, outer: tuple[str, ...], depth: int = 0
@@ -252,9 +278,9 @@ class Detector:
         try:
             return self._judgements[key]
         except KeyError:
-            from scanner.detect.judge import judge  # not needed for a clean change
+            from scanner.detect.judge import Verdict, judge  # not needed for a clean change
 
-        verdict = judge(rule, secret, around, span.start)
+        verdict = judge(rule, secret, around, span.start) if not rule.structure else Verdict(rule.confidence, "")
         value = None
         if verdict.confidence is not None and secret:
             value = Judgement(rule, Secret(secret), verdict.confidence, verdict.reason, Secret(line), span)
@@ -308,6 +334,9 @@ def _weighed(matches: Sequence[Match]) -> list[Match]:
     return [placed for match in matches if (placed := weighed(match, b"")) is not None]
 
 
+_start: Final = itemgetter(0)
+
+
 def _by_span(match: Match) -> Span:
     return match.span
 
@@ -325,8 +354,8 @@ def resolve(matches: Sequence[Match]) -> list[Match]:
     kept: list[Match] = []
     for cluster in _clusters(matches):
         if len(cluster) > 1:
-            proofs = [match for match in cluster if match.value.rule.proof]
-            kept += _best([match for match in cluster if not (_is_generic(match) and _overlaps(match, proofs))])
+            proofs = [match for match in cluster if match.value.rule.proof or match.value.rule.structure]
+            kept += _best([match for match in cluster if not (_is_generic(match.value.rule) and _overlaps(match, proofs))])
         else:
             kept += cluster
     return sorted(kept, key=lambda match: (match.span, match.value.rule.id))
@@ -362,16 +391,27 @@ def _overlaps(match: Match, others: Sequence[Match]) -> bool:
     return any(start < other.span.end and other.span.start < end for other in others)
 
 
-def _is_generic(match: Match) -> bool:
-    return match.value.rule.id.startswith("generic-")
+def is_hidden(rule: Rule, span: Span, fields: Sequence[Span]) -> bool:
+    """Whether a match counts for nothing beside what structures hold, at these places in order.
+
+    Their signs do, and the generic rules, which would take what is encoded for the value.
+    """
+    if rule.structure or not _is_generic(rule):
+        return bool(rule.structure)
+    nearest = bisect_right(fields, span.start, key=_start) - 1
+    return nearest >= 0 and span.end <= fields[nearest].end
 
 
-def _worth(match: Match) -> tuple[int, bool, int, int]:
+def _is_generic(rule: Rule) -> bool:
+    return rule.id.startswith("generic-")
+
+
+def _worth(match: Match) -> tuple[int, bool, bool, int, int]:
     start, end = match.span
     sure = CONFIDENCES.index(match.value.confidence)
-    generic = _is_generic(match)
+    generic = _is_generic(match.value.rule)
     # However sure that it is a secret, a rule that knows whose it is tells more.
-    return min(sure, _MEDIUM) if generic else sure, not generic, end - start, -start
+    return min(sure, _MEDIUM) if generic else sure, not generic, not match.value.rule.structure, end - start, -start
 
 
 _MEDIUM: Final = CONFIDENCES.index("medium")

@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from scanner.detect import kubernetes
 from scanner.detect.decode import HEX, PROBE_BYTES, encoding_of, reach_of_runs, runs_of
-from scanner.detect.engine import Candidate, Detector, Match, find_all, margins
+from scanner.detect.engine import Candidate, Detector, Match, find_all, is_hidden, margins
 from scanner.lines import Lines, Origin
 from scanner.model import Span
 
 # So much is read before it is looked at.
 PIECE_BYTES: Final = 8 << 20
+
+# No sign of a structure is longer.
+_SIGN_BYTES: Final = 64
 
 _T = TypeVar("_T")
 _END: Final = itemgetter(0)
@@ -72,7 +76,8 @@ class _Reading(Generic[_T]):
         self._encoding = encoding
         self._take = take
         # What a place hangs on, before it and behind it.
-        reaches = [reach_of_runs(), *map(margins, detector.ruleset.reaches)]
+        farthest = kubernetes.REACH_BYTES + _SIGN_BYTES
+        reaches = [reach_of_runs(), (farthest, farthest), *map(margins, detector.ruleset.reaches)]
         self._before = context + max(before for before, _ in reaches)
         self._behind = context + max(behind for _, behind in reaches)
         self._held = b""
@@ -84,6 +89,7 @@ class _Reading(Generic[_T]):
         self._forms: dict[bool, list[Candidate]] = {False: [], True: []}
         self._taken: dict[tuple[Span, int, int], _T] = {}
         self._order: dict[str, int] = {}
+        self._fields: set[Span] = set()
 
     def add(self, piece: bytes, *, is_last: bool) -> None:
         """Take in what follows, and look at what nothing that is still to come can change."""
@@ -98,7 +104,12 @@ class _Reading(Generic[_T]):
 
     def taken(self) -> list[_T]:
         """Return what was made of the matches, in their order."""
-        return [self._taken[key] for key in sorted(self._taken)]
+        rules, fields = self._detector.ruleset, sorted(self._fields)
+        return [
+            self._taken[span, kind, number]
+            for span, kind, number in sorted(self._taken)
+            if kind or not is_hidden(rules[number], span, fields)
+        ]
 
     def _look(self, until: int) -> None:
         rules = self._detector.ruleset
@@ -119,8 +130,11 @@ class _Reading(Generic[_T]):
         count = bisect_right(self._candidates, until, key=_END)
         ready = [(end - start, index) for end, index in self._candidates[:count]]
         del self._candidates[:count]
-        for match in detector.confirm(held, ready, self._encoding, lines):
+        matches = detector.confirm(held, ready, self._encoding, lines)
+        for match in matches:
             self._add(match, 0, self._index(match))
+        if signs := [match for match in matches if match.value.rule.structure]:
+            self._add_structures(signs, lines)
         for is_hex, forms in self._forms.items():
             ends = [(end - start, kind) for end, kind in forms]
             runs = list(runs_of(held, ends, is_hex=is_hex, until=until - start))
@@ -128,7 +142,15 @@ class _Reading(Generic[_T]):
             stop = max([until, *(start + run.end for run in runs)])
             del forms[: bisect_right(forms, stop, key=_END)]
             for match in detector.look_into(held, runs, lines, self._encoding):
-                self._add(match, 1, len(self._taken))
+                self._add(match, 2, len(self._taken))
+
+    def _add_structures(self, signs: list[Match], lines: Lines) -> None:
+        values, spans = self._detector.read_structures(self._held, signs, lines, self._encoding)
+        for number, match in enumerate(values):
+            # A file within one of them may have several, and they may be found again with another sign.
+            first = next(at for at, other in enumerate(values) if other.span == match.span)
+            self._add(match, 1, number - first)
+        self._fields.update(Span(self._start + span.start, self._start + span.end) for span in spans)
 
     def _add(self, match: Match, kind: int, number: int) -> None:
         span = Span(self._start + match.span.start, self._start + match.span.end)

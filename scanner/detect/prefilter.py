@@ -23,7 +23,7 @@ from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, loa
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
-_FORMAT: Final = b"sealgate-rules-9"
+_FORMAT: Final = b"sealgate-rules-12"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
 # A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
 _HEAD: Final = struct.Struct(">32sIII")
@@ -110,7 +110,7 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
     reaches: list[Reach] = []
     for rule in rules:
         try:
-            cut = anchor(rule.pattern)
+            cut = anchor(rule.pattern, slow=rule.slow)
         except ValueError as error:
             raise ConfigError(f"rule {rule.id}: {error}", "see 'Patterns' in docs/rules.md") from None
         expressions.append(cut.expression.encode())

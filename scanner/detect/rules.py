@@ -16,6 +16,8 @@ from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES, SEVERITIES, Confidence, RuleInfo, Severity
 
 MAX_MATCH_BYTES: Final = 20_000
+# What a match can be the sign of, besides itself.
+STRUCTURES: Final = ("kubernetes-secret",)
 
 
 class Rule(NamedTuple):
@@ -35,6 +37,8 @@ class Rule(NamedTuple):
     allow: tuple[str, ...] = ()
     stored: bool = False
     weigh: bool = False
+    structure: str = ""
+    slow: bool = False
     paths: tuple[str, ...] = ()
 
     def info(self) -> RuleInfo:
@@ -60,7 +64,8 @@ class PackFile(NamedTuple):
 
 
 _REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
-_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "paths")
+_VECTORS: Final = ("positive", "negative")
+_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "structure", "paths")
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -137,7 +142,8 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r}", suggest(str(key), known) or "see docs/rules.md")
     for key in _REQUIRED:
-        if not entry.get(key):
+        # A rule without vectors is used, and the linter complains of it.
+        if not entry.get(key) and not (key in _VECTORS and entry.get(key) == []):
             raise ConfigError(f"{where}: {key!r} is missing", "see docs/rules.md")
     fits = isinstance(entry["id"], str) and _ID.fullmatch(entry["id"])
     _require(fits, where, "id must be lower case, digits and single hyphens")
@@ -146,16 +152,17 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for key in ("references", "allow", "paths"):
         _require(_is_strings(entry.get(key, [])), where, f"{key} must be a list of strings")
     _require(isinstance(entry.get("entropy", 0.0), int | float), where, "entropy must be a number")
-    for key in ("ignore_case", "stored", "weigh"):
+    for key in ("ignore_case", "stored", "weigh", "slow"):
         _require(isinstance(entry.get(key, False), bool), where, f"{key} must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
+    _require(entry.get("structure", "") in ("", *STRUCTURES), where, f"structure must be one of {', '.join(STRUCTURES)}")
     from scanner.detect.anchor import anchor, parse  # not needed where the rules come from the cache
 
     for expression in (entry["pattern"], entry.get("near", ""), *entry.get("allow", [])):
         _check_expression(expression, where)
     try:
-        anchor(entry["pattern"])
+        anchor(entry["pattern"], slow=entry.get("slow", False))
     except ValueError as error:
         raise ConfigError(f"{where}: {error}", "see 'Patterns' in docs/rules.md") from None
     _require("secret" in parse(entry["pattern"]).state.groupdict, where, "pattern needs a group (?P<secret>...)")
@@ -174,6 +181,8 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         allow=tuple(entry.get("allow", ())),
         stored=bool(entry.get("stored", False)),
         weigh=bool(entry.get("weigh", False)),
+        structure=entry.get("structure", ""),
+        slow=bool(entry.get("slow", False)),
         paths=tuple(entry.get("paths", ())),
     )
 

@@ -3,10 +3,9 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from scanner.display import decode_path, plural
-from scanner.git.objects import list_named, list_objects, missing, oversize, read_contents, read_objects
+from scanner.git.objects import list_named, list_objects, oversize, read_contents, read_objects
 from scanner.git.packs import Packs, Part, open_packs
 from scanner.git.repo import Repository
 from scanner.git.trace import Graph
@@ -26,6 +25,7 @@ from scanner.model import (
     Version,
     to_blob,
 )
+from scanner.sources.connectivity import Connectivity
 from scanner.sources.files import blob_id, list_worktree, read_worktree_content, submodule
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 # Id, kind, content, and what is known of it.
 _Object = tuple[str, str, bytes, Known | None]
 _Take = Callable[[list[tuple[bytes, bytes]]], None]
-
-# So many missing objects are named one by one; of more, a person wants the number.
-_MAX_NAMED: Final = 20
 
 
 class HistorySource:
@@ -66,7 +63,7 @@ class HistorySource:
         self._left_out = self._packs.keep(ledger) if self._packs is not None and ledger is not None else (0, 0)
         self._graph = Graph(repo.id_bytes)
         self._facts = self._graph.facts
-        self._absent: set[str] = set()
+        self._connectivity = Connectivity(repo, self._graph, self.gaps)
         # Of the packs' objects those that git was asked for, and of all those that it cannot read either.
         self._failed: set[str] = set()
         self._unreadable: set[str] = set()
@@ -105,7 +102,7 @@ class HistorySource:
         """Yield commits and tags, once nothing that they and the trees name is missing."""
         self._ids = self._list()
         found = self._read_graph(self._ids, screen)
-        self._check()
+        self._connectivity.check_objects()
         if screen is not None and self._ledger is not None:
             self._leave_out(screen, self._ledger)
         for object_id, kind, data, known in self._messages(self._ids, screen, found):
@@ -270,7 +267,7 @@ class HistorySource:
         refs = self._refs() if len(self._facts.flags) else {}
         reflogs = self._repo.reflog_commits() if graph.commits else []
         graph.arrange(refs, reflogs, self._repo.head)
-        self._check_refs(refs)
+        self._connectivity.check_refs(refs)
         return found
 
     def _take_commits(self, commits: list[tuple[bytes, bytes]]) -> None:
@@ -311,38 +308,6 @@ class HistorySource:
         for object_id, kind, data in self._read_rest(ids, "commit", "tag"):
             yield object_id, kind, data, None
 
-    def _check_refs(self, refs: Mapping[str, str]) -> None:
-        for object_id, ref in refs.items():
-            if bytes.fromhex(object_id) not in self._facts:
-                self.gaps.append(missing(self._repo, f"{ref}, object {object_id}"))
-
-    def _check(self) -> None:
-        """Record what the objects that are there name, and is not there."""
-        self._check_shallow()
-        # Git knows these two without having them.
-        given = {bytes.fromhex(self._repo.empty_tree), bytes.fromhex(self._repo.blob_id(b""))}
-        shallow = frozenset(self._repo.shallow_commits())
-        absent = {id_: f"{id_}, named by {by}" for id_, by in self._graph.missing_commits(given, shallow).items()}
-        raw = self._graph.missing_ids(given)
-        named = self._graph.paths(raw) if 0 < len(raw) <= _MAX_NAMED else {}
-        for missing_id in raw:
-            paths = named.get(missing_id)
-            absent[missing_id.hex()] = decode_path(paths[0].path) if paths else f"object {missing_id.hex()}"
-        self._absent.update(absent)
-        self._report_missing(absent)
-
-    def _check_shallow(self) -> None:
-        count = len(self._repo.shallow_commits())
-        if self._repo.shallow:
-            what = f"the history before {plural(count, 'boundary commit')}"
-            self.gaps.append(Gap("shallow", what, "this clone is shallow: fetch all of the history", max(1, count)))
-
-    def _report_missing(self, absent: Mapping[str, str]) -> None:
-        if len(absent) <= _MAX_NAMED:
-            self.gaps.extend(missing(self._repo, absent[object_id]) for object_id in sorted(absent))
-        else:
-            self.gaps.append(missing(self._repo, plural(len(absent), "object"), len(absent)))
-
     def _large_blobs(self) -> Iterator[Blob | LargeBlob]:
         """Yield the blobs that are too large to be held; known once all others were asked for."""
         for object_id, _, content in read_contents(self._repo, self._large, self.gaps):
@@ -354,16 +319,10 @@ class HistorySource:
         files = list_worktree(self._repo, submodules)
         self.gaps.extend(gap for gap in submodules if gap not in self.gaps)
         for file in files:
-            self._check_index(file.path, file.id)
+            self._connectivity.check_file(file.path, file.id)
             content = read_worktree_content(self._repo, file.path, self._max_blob, self.gaps)
             if content is not None and bytes.fromhex(blob_id(self._repo, content)) not in self._facts:
                 yield to_blob(content, None, Place(file.path, Provenance("worktree")))
-
-    def _check_index(self, path: bytes, object_id: str | None) -> None:
-        if object_id is None or object_id in self._absent or bytes.fromhex(object_id) in self._facts:
-            return
-        if object_id != self._repo.blob_id(b""):
-            self.gaps.append(missing(self._repo, f"{decode_path(path)} in the index"))
 
     def _index_paths(self, wanted: Mapping[str, object]) -> dict[str, list[bytes]]:
         """Return the paths at which these blobs stand in the index."""

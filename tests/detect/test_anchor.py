@@ -99,7 +99,7 @@ _PIECES = st.recursive(
 def test_every_match_of_any_pattern_is_foreseen_by_its_anchor(pieces: list[Piece], before: bytes, after: bytes) -> None:
     pattern, sample = "".join(p for p, _ in pieces), "".join(s for _, s in pieces)
     try:
-        cut = anchor(pattern)
+        cut = anchor(pattern, slow=True)
     except ValueError:
         return
     data = before + sample.encode() + after
@@ -224,6 +224,18 @@ def test_what_stands_in_another_line_than_the_first_literal_is_looked_for_over_t
 def test_a_pattern_without_a_literal_in_every_match_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="no literal of at least 3 characters in every match"):
         anchor(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "slow"),
+    [("[a-z]{20}", True), (r"\b[0-9]{8,480}\b", True), ("[0-9a-f]{7}", False), ("[0-9]{8,481}", False), ("[a-z]+", False), ("", False)],
+)
+def test_a_slow_pattern_needs_no_literal_but_a_length(pattern: str, slow: bool) -> None:
+    if slow:
+        assert anchor(pattern, slow=True).shortest >= 8
+    else:
+        with pytest.raises(ValueError, match="a match is not of 8 to 480 bytes"):
+            anchor(pattern, slow=True)
 
 
 @pytest.mark.parametrize("pattern", [r"(?P<q>[ab])token(?P=q)", r"(a)token(?(1)b|c)", "(?i:a)token"])

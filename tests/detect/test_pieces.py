@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from planted import github_token, private_key
 
 from scanner import triage
-from scanner.detect import decode, pieces
+from scanner.detect import decode, kubernetes, pieces
 from scanner.detect.anchor import width
 from scanner.detect.engine import Detector, Match
 from scanner.detect.pieces import Around, find_in_pieces
@@ -44,6 +44,7 @@ def _short_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "PIECE_BYTES", SMALL)
     monkeypatch.setattr(decode, "_MAX_RUN_BYTES", 1024)
     monkeypatch.setattr(decode, "_FIRST_PIECE", 256)
+    monkeypatch.setattr(kubernetes, "REACH_BYTES", 600)
     monkeypatch.setattr(triage, "MARK_BYTES", 300)
 
 

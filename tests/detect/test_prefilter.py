@@ -231,6 +231,12 @@ def test_a_rule_without_a_literal_is_named_in_the_error() -> None:
         compile_ruleset([rule])
 
 
+def test_a_slow_rule_needs_no_literal() -> None:
+    rule = load_rules([PACK])[0]._replace(pattern="(?P<secret>[a-z]{20})", slow=True)
+    value = b"qzmvkrpwtyhbnxjcdlfs"
+    assert [match.value.secret.reveal() for match in Detector(compile_ruleset([rule])).find(b"a " + value + b" b")] == [value]
+
+
 def test_disabling_an_unknown_rule_suggests_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_ruleset([PACK], ["test-tokn"], {"HOME": str(tmp_path)})

@@ -58,7 +58,10 @@ class PullRequest:
         base, head = ({"sha": self.server.id(name), **side} for name in ("main", "add-settings"))
         event = runner.temporary / "event.json"
         event.write_text(json.dumps({"pull_request": {"base": base, "head": head}, "repository": {"default_branch": "main"}}))
-        variables = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(event), "GITHUB_REF": "refs/pull/1/merge"}
+        variables = {
+            "GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(event),
+            "GITHUB_REF": "refs/pull/1/merge", "GITHUB_SHA": workspace.id("HEAD"),
+        }  # fmt: skip
         inputs = {**scan.get("with", {}), "sealgate": str(self._program / "sealgate")}
         return runner.composite(ROOT / "actions/scan", inputs, variables)
 

@@ -215,6 +215,28 @@ def test_a_shallow_checkout_is_deepened(runner: Scans, origin: Origin, shallow: 
         assert "not scanned" not in ran.summary.lower()
 
 
+def test_what_a_branch_merged_from_its_target_is_not_its_own(runner: Scans, origin: Origin, shallow: Shallow) -> None:
+    """The event's base is where the pull request began; its target has got more since, a secret too, and the branch has that."""
+    repo = origin.repo
+    repo.commit(files={"late.py": f"key = '{KEY}'\n"})
+    target = repo.id("main")
+    repo.git("checkout", "-q", "topic")
+    repo.git("merge", "-q", "--no-edit", "main")
+    head = repo.id("topic")
+    repo.git("checkout", "-q", "--detach", "main")
+    repo.git("merge", "-q", "--no-ff", "--no-edit", "topic")
+    merge = repo.id("HEAD")
+    payload = pull_request(origin.base, head)
+    checkout = shallow(merge)
+    on_merge = {"GITHUB_REF": "refs/pull/1/merge", "GITHUB_SHA": merge}
+    ran = runner.run(checkout, "pull_request", payload, env=on_merge)
+    assert (ran.outputs["range"], ran.outputs["findings"]) == (f"{target}...{head}", "1"), ran.log
+    # A merge of something else says nothing of this pull request.
+    for env, of in (({**on_merge, "GITHUB_SHA": head}, head), (on_merge, origin.head)):
+        ran = runner.run(checkout, "pull_request", pull_request(origin.base, of), env=env)
+        assert ran.outputs["range"] == f"{origin.base}...{of}"
+
+
 def test_no_more_is_fetched_than_the_range_needs(runner: Scans, origin: Origin, shallow: Shallow) -> None:
     """A long history: some commits are fetched, and all of them only where the range begins before these."""
     stream = [f"commit refs/heads/long\ncommitter a <a@b> {n} +0000\ndata 0\nM 644 inline f\ndata 4\n{n:4}\n" for n in range(600)]
@@ -290,7 +312,8 @@ def test_inputs_reach_the_scan(runner: Scans, origin: Origin, checkout: GitRepo)
     assert (checkout.path / "my report.sarif").is_file()
     config = checkout.write("my settings.yaml", "fail_on: never\n")
     assert runner.run(checkout, "push", leak, config=str(config)).code == 0
-    for inputs in ({"scan": "everything"}, {"scan": "range"}, {"args": "--nonesuch"}, {"upload_sarif": "perhaps"}):
+    flags = [{name: "perhaps"} for name in ("deepen", "upload_sarif", "annotations")]
+    for inputs in ({"scan": "everything"}, {"scan": "range"}, {"args": "--nonesuch"}, *flags):
         ran = runner.run(checkout, "push", leak, **inputs)
         assert ran.code == 2
         assert "not scanned" in ran.summary
@@ -384,6 +407,12 @@ def test_what_a_commit_brings_is_text_in_log_and_summary(runner: Scans, origin: 
     inside = ran.log[stop.end() :].partition(f"\n::{stop[1]}::\n")
     assert "aws" in inside[0].lower()
     assert [name for name, _, _ in ran.commands] == ["error"]
+
+
+def test_in_a_container_the_checkout_is_somebody_elses(runner: Scans, origin: Origin, checkout: GitRepo) -> None:
+    env = {**TOPIC, "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    ran = runner.run(checkout, "push", push(origin.base, origin.head), env=env)
+    assert (ran.code, ran.outputs["findings"]) == (1, "1"), ran.log
 
 
 def test_modules_in_the_checkout_are_not_imported(runner: Scans, origin: Origin, checkout: GitRepo) -> None:

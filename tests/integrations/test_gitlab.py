@@ -143,6 +143,14 @@ def test_the_default_branch_keeps_what_it_read_where_there_is_a_key(project: Pro
     assert project.findings() == []
 
 
+def test_a_job_without_a_clone_is_incomplete(project: Project, shell: Shell, tmp_path: Path) -> None:
+    script = "\n".join(["set -eo pipefail", *project.preview()["sealgate"]["script"]])
+    (tmp_path / "empty").mkdir()
+    environ = {"CI_COMMIT_SHA": project.first, "CI_PROJECT_DIR": str(tmp_path / "empty")}
+    result = shell.run(["bash", "-c", script], tmp_path / "empty", environ)
+    assert (result.code, "there is no clone here" in result.output) == (3, True)
+
+
 @pytest.mark.parametrize("cache", [True, False])
 def test_the_job_takes_no_cache_or_script_that_is_meant_for_others(project: Project, cache: bool) -> None:
     document = yaml.safe_load((project.repo.path / ".gitlab-ci.yml").read_text())

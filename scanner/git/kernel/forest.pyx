@@ -53,12 +53,7 @@ cdef int tell_kinds(Entry *entries, size_t count) except -1:
 
 
 cdef array.array walk(Entry *entries, size_t count, int kind, const uint8_t[::1] skip):
-    """Return the numbers of a kind's entries, depth first: every base before its deltas, the largest family last.
-
-    So a base need only be held while its smaller families are read: never more than log2(count) of them at once.
-    Entries that `skip` flags are left out, but for those that others are made of. One walk of a kind at a time:
-    `is_last` and `is_base` speak of the last one.
-    """
+    """See `Pack.walk`; marks in the entries which are the last of their base's, and which have any."""
     cdef size_t i, filled = 0
     cdef int32_t at, base, largest
     cdef int32_t *first = <int32_t *>malloc(count * sizeof(int32_t))
