@@ -48,7 +48,7 @@ class Arena:
 
 
 def damage(source: random.Random, data: bytes) -> bytes:
-    """Return the bytes with one to four of them, or runs of them, changed, added, doubled or gone."""
+    """Return the bytes with one to four of them, or runs of them, changed, added, doubled or gone, or cut short."""
     out = bytearray(data)
     for _ in range(1 + (source.getrandbits(2) & source.getrandbits(2))):
         dice = source.getrandbits(40)
@@ -59,6 +59,8 @@ def damage(source: random.Random, data: bytes) -> bytes:
             del out[at : at + size + 1]
         elif action == 2:
             out[at:at] = out[at : at + 4 * size]
+        elif action == 3 and size < 4:
+            del out[at:]
         elif out:
             at %= len(out)
             out[at] = _ODD[size] if action < 6 else out[at] ^ 1 << size

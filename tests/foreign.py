@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A repository that gitleaks was told things about, with values made at run time."""
 
+import hashlib
+import json
 import random
 import string
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gitrepo import GitRepo
 from planted import AWS_KEY_ID, github_token
@@ -114,3 +116,87 @@ def write(folder: Path, name: str, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
+
+
+def baseline(**more: Any) -> str:
+    """Return a baseline of detect-secrets."""
+    results = {
+        "a.ini": [
+            {"type": "AWS Access Key", "filename": "a.ini", "hashed_secret": hashlib.sha1(AWS_KEY_ID.encode()).hexdigest(), "line_number": 1, "is_secret": False},
+            {"type": "AWS Access Key", "filename": "a.ini", "hashed_secret": "0" * 40, "line_number": 2},
+        ],
+        "gone.ini": [{"type": "x", "filename": "gone.ini", "hashed_secret": "0" * 40, "line_number": 1, "is_secret": True}],
+    }  # fmt: skip
+    regex = "detect_secrets.filters.regex.should_exclude_"
+    document = {
+        "version": "1.5.0",
+        "plugins_used": [
+            {"name": "AWSKeyDetector"},
+            {"name": "Base64HighEntropyString", "limit": 4.5},
+            {"name": "SoftlayerDetector"},
+            {"name": "Ours", "path": "file://ours.py"},
+            {"name": "KeywordDetector", "keyword_exclude": "nothing"},
+        ],
+        "filters_used": [
+            {"path": "detect_secrets.filters.heuristic.is_sequential_string"},
+            {"path": "detect_secrets.filters.wordlist.should_exclude_secret", "file_name": "words.txt", "min_length": 3},
+            {"path": regex + "file", "pattern": ["^b.ini$", "(?!x)y"]},
+            {"path": regex + "line", "pattern": ["noscan"]},
+            {"path": regex + "secret", "pattern": ["^fake"]},
+            {"path": "file://filter.py::no"},
+        ],
+        "results": results,
+    }
+    return json.dumps(document | more)
+
+
+TRUFFLEHOG = r"""
+detectors:
+  - name: AcmeDetector
+    keywords: [acme]
+    regex:
+      token: '\b(acme_[A-Za-z0-9]{20})\b'
+      zone: 'zone-([0-9]{4})'
+    primary_regex_name: token
+    entropy: 3
+    exclude_words: [Staging]
+    exclude_regexes_capture: ['^acme_q']
+    exclude_regexes_match: ['left out']
+    validations:
+      token: {contains_digit: true, contains_uppercase: true, contains_special_char: false}
+      zone: {contains_digit: true}
+    verify: [{endpoint: 'https://localhost/'}]
+  - name: looking
+    keywords: [x]
+    regex: {one: '(?=x)y'}
+  - name: none
+sources: []
+"""
+
+RULES = r"""
+rules:
+- name: Acme key
+  id: np.acme.1
+  pattern: |
+    (?x)(?i)
+    \b
+    ( acme_ [a-z0-9]{20} )   # the key
+    \b
+  min_entropy: 3.0
+  confidence: high
+  pattern_requirements: {min_digits: 2, ignore_if_contains: [staging], unheard_of: 1}
+  examples: ['key = EXAMPLE', 'acme_short']
+  negative_examples: ['acme_x', 'EXAMPLE']
+  references: [https://acme.test/keys]
+  categories: [api]
+- name: Helper
+  id: helper
+  visible: false
+  pattern: 'x'
+- name: Named
+  id: kingfisher.named.2
+  pattern: 'zeta_(?P<ID>[0-9]{4})_(?P<TOKEN>[0-9a-f]{16})'
+- name: Classes
+  id: classes
+  pattern: 'abcd[a-z&&[^b]]'
+"""

@@ -252,7 +252,33 @@ def _tree(batch: Batch) -> str:
 def _said(facts: plain.Facts, tree: int) -> list[tuple[bytes, bytes, int]]:
     """Return what a tree that is made of no other has."""
     added = facts.changes[facts.bounds[2 * tree + 1] : facts.bounds[2 * tree + 2]]
-    return [(facts.label(facts.labels[e]), facts.id(facts.children[e]), facts.kinds[e]) for e in added]
+    return [_entry(facts, entry) for entry in added]
+
+
+def _entry(facts: plain.Facts, entry: int) -> tuple[bytes, bytes, int]:
+    return facts.label(facts.labels[entry]), facts.id(facts.children[entry]), facts.kinds[entry]
+
+
+def _compare_trees(pack: Pack, facts: Facts) -> None:
+    """Assert that what was taken in of a pack's trees is what plain Python makes of their contents."""
+    slow, contents, entries = plain.Facts(facts.id_bytes), dict[int, bytes](), list[Counter[int]]()
+    for number in pack.walk(2):
+        tree = facts.find(pack.name(number))
+        if tree < 0 or not facts.flags[tree] & plain.IS_TREE:
+            continue
+        base = pack.base(number)
+        try:
+            contents[number] = pack.read(number) if base < 0 else pack.apply(number, contents[base])
+        except (KeyError, ValueError) as error:
+            raise AssertionError("a tree was taken in that cannot be read") from error
+        assert slow.add_tree(pack.name(number), contents[number])
+    for tree, base in enumerate(facts.bases):
+        start, middle, stop = facts.bounds[2 * tree : 2 * tree + 3]
+        before = Counter[int]() if base == plain.NONE else entries[base] - Counter(facts.changes[start:middle])
+        entries.append(before + Counter(facts.changes[middle:stop]))
+        said = Counter({_entry(facts, entry): times for entry, times in entries[tree].items()})
+        place = slow.places[slow.find(facts.id(facts.trees[tree]))]
+        assert said == Counter(_said(slow, place))
 
 
 def _trees(batch: Batch) -> str:
@@ -269,6 +295,8 @@ def _trees(batch: Batch) -> str:
             facts.add_pack(each)
     for each in packs:
         read_trees(each, facts, failed)
+    if len(packs) == 1 and batch.is_compared():
+        _compare_trees(pack, facts)
     if source.getrandbits(1):
         facts.settle()
     if source.getrandbits(2) == 0:

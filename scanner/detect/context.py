@@ -48,9 +48,31 @@ _NAME: Final = re.compile(r"[-$@:]{0,2}[A-Za-z0-9_][A-Za-z0-9_.$-]{0,80}+")
 _REACH: Final = 140
 
 
+# A name and its value in two fields, `name: X` and `value: Y`, apart by the end of a line or a comma; and a value that
+# begins in the line behind its name: a block of YAML's, a here-document, a text in three quotes.
+_TWO_FIELDS: Final = re.compile(
+    r"""(?i)["']?(?:name|key)["']?[ \t]*[:=][ \t]*["']?([\w.-]{1,90})["']?[ \t]*(?:,|,?[ \t]*\r?\n)\s*"""
+    r"""["']?value["']?[ \t]*[:=][ \t]*(["']?)\Z|<name>([\w.-]{1,90})</name>\s*<value>\Z"""
+)
+_NEXT_LINE: Final = re.compile(
+    r"""([\w.-]{1,90}["']?[ \t]*[:=][ \t]*)(?:[|>][+-]?|<<[-~]?["']?\w+["']?|(["'])\2\2)[ \t]*\r?\n[ \t]*\Z"""
+)
+
+
+def _folded(left: str) -> str:
+    """Return what precedes a value with its name next to it, as if they stood in one line."""
+    if "alue" not in left and "\n" not in left:
+        return left
+    found = _TWO_FIELDS.search(left)
+    if found:
+        return f"{left[: found.start()]}{found[1] or found[3]}: {found[2] or ''}"
+    found = _NEXT_LINE.search(left)
+    return f"{left[: found.start()]}{found[1]}{found[2] or ''}" if found else left
+
+
 def read_context(line: bytes, start: int, end: int) -> Context:
     """Take a line apart around the value at these offsets."""
-    left = line[max(0, start - _REACH) : start].decode("utf-8", "replace")
+    left = _folded(line[max(0, start - _REACH) : start].decode("utf-8", "replace"))
     value = line[start:end].decode("utf-8", "replace")
     after = line[end : end + _REACH].decode("utf-8", "replace")
     quote = next((quote for quote in _QUOTES if left.endswith(quote)), "")

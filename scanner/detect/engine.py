@@ -264,19 +264,24 @@ class Detector:
 
     def _hits(self, index: int, window: bytes, first: int, latest: int, last: int) -> tuple[Hit, ...]:
         matches = self._expression(index)(window, first, latest, last)
-        spans = [Span(*match.span("secret")) for match in matches]
-        return tuple(Hit(*span, value) for span in spans if (value := self._judge(index, window, *span)) is not None)
+        weighs = self.ruleset[index].weigh
+        places = [(*match.span("secret"), match.start("key") if weighs else -1) for match in matches]
+        judged = ((start, end, self._judge(index, window, start, end, key)) for start, end, key in places)
+        return tuple(Hit(start, end, value) for start, end, value in judged if value is not None)
 
-    def _judge(self, index: int, data: bytes, start: int, end: int) -> Judgement | None:
-        """Return the judgement on a value, the same object wherever rule, value and line are the same."""
+    def _judge(self, index: int, data: bytes, start: int, end: int, key: int = -1) -> Judgement | None:
+        """Return the judgement on a value, the same object wherever rule, value and line are the same.
+
+        The line is those from the name of the value on, where that stands in one before.
+        """
         rule = self.ruleset[index]
         secret = data[start:end]
-        line, span = _line(data, start, end)
+        line, span = _line(data, start, end, start if key < 0 else key)
         # What stands near it matters to few rules; for the others a value is judged once.
         around = data[max(0, start - NEAR_BYTES) : end + NEAR_BYTES] if rule.near else line if rule.weigh else b""
-        key = (index, secret, around, line, span)
+        known = (index, secret, around, line, span)
         try:
-            return self._judgements[key]
+            return self._judgements[known]
         except KeyError:
             from scanner.detect.judge import Verdict, judge  # not needed for a clean change
 
@@ -284,7 +289,7 @@ class Detector:
         value = None
         if verdict.confidence is not None and secret:
             value = Judgement(rule, Secret(secret), verdict.confidence, verdict.reason, Secret(line), span)
-        _remember(self._judgements, key, value)
+        _remember(self._judgements, known, value)
         return value
 
     def _expression(self, index: int) -> Expression:
@@ -316,10 +321,13 @@ def find_all(database: Any, data: bytes | memoryview) -> list[Candidate]:
     return found
 
 
-def _line(data: bytes, start: int, end: int) -> tuple[bytes, Span]:
-    """Return the line around a value, cut to `NEAR_BYTES` either side, and the value's span in it."""
+def _line(data: bytes, start: int, end: int, begin: int | None = None) -> tuple[bytes, Span]:
+    """Return the line around a value, cut to `NEAR_BYTES` either side, and the value's span in it.
+
+    With `begin`, which is before the value, all lines from that place on.
+    """
     left = max(0, start - NEAR_BYTES)
-    left = max(left, data.rfind(b"\n", left, start) + 1)
+    left = max(left, data.rfind(b"\n", left, start if begin is None else max(left, begin)) + 1)
     right = end + NEAR_BYTES
     stop = data.find(b"\n", min(end, start + NEAR_BYTES), right)
     return data[left : stop if stop >= 0 else right], Span(start - left, end - left)

@@ -71,7 +71,7 @@ def read_baseline(plan: Plan, name: str, data: bytes, own: Collection[str]) -> N
             plan.note("dropped", name, str(key), "it is not known")
     for plugin in _mappings(document, "plugins_used", name):
         _plugin(plan, name, plugin, own)
-    for path in document.get("custom_plugin_paths") or ():
+    for path in plan.texts(document, "custom_plugin_paths", name):
         plan.note("dropped", name, f"plugin {path}", "it is a program; a rule is data")
     for entry in _mappings(document, "filters_used", name):
         _filter(plan, name, entry)
@@ -113,8 +113,7 @@ def _plugin(plan: Plan, name: str, plugin: Mapping[str, Any], own: Collection[st
 def _filter(plan: Plan, name: str, entry: Mapping[str, Any]) -> None:
     path = str(entry.get("path", ""))
     where = f"{name}: filter {path.rpartition('.')[2]}"
-    patterns = entry.get("pattern") or ()
-    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    patterns = plan.texts(entry, "pattern", where)
     reason = f"a filter of {os.path.basename(name)}"
     if path == f"{_REGEX}file":
         plan.add_allow(reason, path=plan.globs(patterns, "go", where))

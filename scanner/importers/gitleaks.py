@@ -122,13 +122,13 @@ class _Config:
             self.rules[id_] = here
             return
         above["allow"] = [*allowlists, *above["allow"]]
-        above["keywords"] = [*here.get("keywords", []), *above.get("keywords", [])]
+        above["keywords"] = [*self.plan.texts(here, "keywords", at), *self.plan.texts(above, "keywords", above["at"])]
         self.rules[id_] = {**here, **above}
 
     def _extend(self, extend: Mapping[str, Any], name: str, depth: int, disabled: frozenset[str]) -> None:
         if extend.get("url"):
             self.plan.note("dropped", name, "extend.url", "gitleaks itself does not read it")
-        names = frozenset(map(str, extend.get("disabledrules") or ()))
+        names = frozenset(self.plan.texts(extend, "disabledrules", name))
         if extend.get("usedefault"):
             self.default = True
             for id_ in sorted(names):
@@ -166,9 +166,9 @@ class _Config:
 
     def _targets(self, allowlist: Mapping[str, Any]) -> list[str] | None:
         """Return our rules that an allowlist speaks of, none for all of them; None where there are none of them."""
-        names = allowlist.get("targetrules") or []
+        names = self.plan.texts(allowlist, "targetrules", allowlist["at"])
         rules: list[str] = []
-        for name in map(str, names):
+        for name in names:
             ours = self.plan.ids.get(name) or self._equals(name)
             if not ours:
                 self.plan.note("unneeded", allowlist["at"], f"target rule {name}", "Sealgate has no rule for what it finds")
@@ -195,9 +195,9 @@ class _Config:
                     regex=regex,
                     dialect="go",
                     where=at,
-                    group=_number(rule.get("secretgroup")) or None,
-                    entropy=float(rule.get("entropy") or 0),
-                    keywords=list(map(str, rule.get("keywords") or ())),
+                    group=int(self.plan.number(rule, "secretgroup", at)) or None,
+                    entropy=self.plan.number(rule, "entropy", at),
+                    keywords=self.plan.texts(rule, "keywords", at),
                     near=self._required(rule),
                     paths=paths,
                 )
@@ -250,9 +250,9 @@ class _Config:
         reason = str(allowlist.get("description") or f"an allowlist of {os.path.basename(at.partition(':')[0])}")
         asked = [key for key in ("commits", "paths", "regexes", "stopwords") if allowlist.get(key)]
         commits = self._commits(allowlist, at)
-        paths = self.plan.globs(allowlist.get("paths") or (), "go", at)
+        paths = self.plan.globs(self.plan.texts(allowlist, "paths", at), "go", at)
         values, lines = self._regexes(allowlist, at)
-        stops = literal_search(map(str, allowlist.get("stopwords") or ()))
+        stops = literal_search(self.plan.texts(allowlist, "stopwords", at))
         if str(allowlist.get("condition") or "or").lower() in ("and", "&&"):
             had = {"commits": commits, "paths": paths, "regexes": values or lines, "stopwords": stops}
             if not all(had[key] for key in asked):
@@ -268,7 +268,7 @@ class _Config:
 
     def _commits(self, allowlist: Mapping[str, Any], at: str) -> list[str]:
         full = []
-        for commit in map(str, allowlist.get("commits") or ()):
+        for commit in self.plan.texts(allowlist, "commits", at):
             name = commit.strip().lower()
             if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
                 full.append(name)
@@ -278,7 +278,7 @@ class _Config:
 
     def _regexes(self, allowlist: Mapping[str, Any], at: str) -> tuple[list[str], list[str]]:
         """Return what is searched for in the value, and what in the line."""
-        found = self.plan.searches(allowlist.get("regexes") or (), "go", at)
+        found = self.plan.searches(self.plan.texts(allowlist, "regexes", at), "go", at)
         target = str(allowlist.get("regextarget") or "secret").lower()
         if target == "match" and found:
             self.plan.note("changed", at, "regexTarget = match", "the whole line is compared, not what the rule matched of it")

@@ -6,7 +6,7 @@ An importer adds what it read; whether a rule can be used is found out here, by 
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from scanner.detect.rules import PackFile, Rule, load_rules
@@ -18,6 +18,7 @@ from scanner.importers.syntax import NotReadError, Parsed, parse
 # What became of it: it means something else now, it has no equal here, or it needs none.
 Kind = Literal["changed", "dropped", "unneeded"]
 
+_LARGE: Final = 1000
 _HELP: Final = "Revoke the secret where it was issued, then look for its use."
 _NO_REFERENCE: Final = "https://github.com/sealgate/sealgate/blob/main/docs/migrating.md"
 
@@ -87,6 +88,24 @@ class Plan:
         note = Note(kind, where, what, why)
         if note not in self.notes:
             self.notes.append(note)
+
+    def texts(self, table: Mapping[str, Any], key: str, where: str) -> list[str]:
+        """Return a list of texts, or one; what else stands there is noted."""
+        value = table.get(key)
+        if isinstance(value, str):
+            return [value] if value else []
+        if not value or (isinstance(value, list) and all(isinstance(each, str | int | float) for each in value)):
+            return [str(each) for each in value or ()]
+        self.note("dropped", where, key, "it must be a list of texts")
+        return []
+
+    def number(self, table: Mapping[str, Any], key: str, where: str) -> float:
+        """Return a number, 0 where there is none; what else stands there is noted."""
+        value = table.get(key) or 0
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LARGE:
+            return float(value)
+        self.note("dropped", where, key, "it must be a number")
+        return 0.0
 
     def read(self, text: object, dialect: str, where: str, what: str) -> Parsed | None:
         """Read an expression; None, and a note, where that cannot be."""
@@ -162,6 +181,8 @@ class Plan:
             entries.append(entry)
         if any(entry.get("slow") for entry in entries):
             self.note("changed", wanted.where, "the rule", "it has no text that every match must have, so looking for it is slow")
+        if parsed.groups and group is None and [pattern.group for pattern in patterns] == [0]:
+            self.note("changed", wanted.where, "the rule", "its groups capture in too many ways, so all of a match is the value")
         for remark in parsed.remarks:
             self.note("changed", wanted.where, "the rule", remark)
         self.rules += entries

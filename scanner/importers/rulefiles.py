@@ -68,6 +68,9 @@ def _rule(plan: Plan, where: str, rule: Mapping[str, Any]) -> None:
     name = str(rule.get("name") or rule.get("id"))
     id_ = str(rule.get("id") or name)
     requirements = rule.get("pattern_requirements") or {}
+    if not isinstance(requirements, dict):
+        plan.note("dropped", where, "pattern_requirements", "it must be a mapping")
+        requirements = {}
     wanted = Wanted(
         id=id_,
         name=name,
@@ -75,15 +78,15 @@ def _rule(plan: Plan, where: str, rule: Mapping[str, Any]) -> None:
         dialect="rust",
         where=where,
         group="TOKEN",
-        entropy=float(rule.get("min_entropy") or 0),
-        references=[str(each) for each in rule.get("references") or ()],
+        entropy=plan.number(rule, "min_entropy", where),
+        references=plan.texts(rule, "references", where),
         confidence=str(rule["confidence"]) if rule.get("confidence") in ("low", "medium", "high") else "medium",
         allow=list(_required(plan, where, requirements)),
     )
     if not plan.add_rule(wanted):
         return
-    words = requirements.get("ignore_if_contains") or ()
-    plan.add_allow(f"left out by the rule {id_}", rule=plan.ids[id_], value=literal_search(map(str, words)))
+    words = plan.texts(requirements, "ignore_if_contains", where)
+    plan.add_allow(f"left out by the rule {id_}", rule=plan.ids[id_], value=literal_search(words))
     _try(plan, where, id_, rule)
 
 

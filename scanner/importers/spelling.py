@@ -46,8 +46,8 @@ class Pattern(NamedTuple):
 def patterns_of(parsed: Parsed, group: int | None) -> list[Pattern]:
     """Return what together finds what the expression finds, with the group `secret` around the value.
 
-    `group` is a number, 0 for the whole match, or None for the first group that has something in it. Raises
-    `NotReadError` for a group that is not there.
+    `group` is a number, 0 for the whole match, or None for the first group that has something in it; for all of the match
+    where there are too many ways to that. Raises `NotReadError` for a group that is not there.
     """
     if group is not None:
         if group > parsed.groups:
@@ -55,7 +55,7 @@ def patterns_of(parsed: Parsed, group: int | None) -> list[Pattern]:
         return [_pattern(parsed, parsed.tree, group)]
     ways = list(itertools.islice(_ways(parsed.tree), _MOST_WAYS + 1))
     if len(ways) > _MOST_WAYS:
-        raise NotReadError("its groups can capture in too many ways")
+        return [_pattern(parsed, parsed.tree, 0)]
     chosen = [_first_group(way) for way in ways]
     if len(set(chosen)) == 1:
         return [_pattern(parsed, parsed.tree, chosen[0])]

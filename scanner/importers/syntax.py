@@ -160,7 +160,7 @@ class _Reader:
     def _sequence(self) -> Tree:
         parts: list[Tree] = []
         while self.at < len(self.text) and self.text[self.at] not in "|)":
-            if "x" in self._flags and self._skip_blank():
+            if self._skip_blank():
                 continue
             if self.text.startswith(r"\Q", self.at):
                 parts += self._quoted()
@@ -171,7 +171,10 @@ class _Reader:
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
     def _skip_blank(self) -> bool:
-        found = re.compile(r"\s+|#[^\n]*").match(self.text, self.at)
+        """Skip what stands for nothing: comments, and blanks where the flag x is on."""
+        expression = r"\(\?#[^)]*\)" if self.dialect == "rust" else r"(?!)"
+        expression += r"|\s+|#[^\n]*" if "x" in self._flags else ""
+        found = re.compile(expression).match(self.text, self.at)
         self.at = found.end() if found else self.at
         return found is not None
 
@@ -218,7 +221,7 @@ class _Reader:
     def _counted(self, part: Tree) -> Tree:
         """Read the count behind a part, if there is one."""
         while True:
-            if "x" in self._flags and self._skip_blank():
+            if self._skip_blank():
                 continue
             sign = self._peek()
             if sign and sign in "*+?":
@@ -245,7 +248,7 @@ class _Reader:
         if self.text.startswith("(?", self.at):
             found = _NAME.match(self.text, self.at) or _FLAGS.match(self.text, self.at)
             if found is None:
-                raise self.fault("a group of a kind that is not known (look-around, a condition, a comment)")
+                raise self.fault("a group of a kind that is not known (look-around, a condition)")
             if found.re is _NAME:
                 name = found[1]
             else:

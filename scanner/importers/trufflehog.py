@@ -67,25 +67,20 @@ def _detector(plan: Plan, where: str, detector: Mapping[str, Any]) -> None:
         regex=regexes[primary],
         dialect="go",
         where=where,
-        entropy=float(detector.get("entropy") or 0),
-        keywords=_texts(detector, "keywords"),
+        entropy=plan.number(detector, "entropy", where),
+        keywords=plan.texts(detector, "keywords", where),
         near=_others(plan, where, {key: text for key, text in regexes.items() if key != primary}),
         allow=_validations(plan, where, detector, primary),
     )
     if not plan.add_rule(wanted):
         return
     rules, reason = plan.ids[name], f"left out by the detector {name}"
-    values = plan.searches(_texts(detector, "exclude_regexes_capture"), "go", where, "exclude_regexes_capture")
-    plan.add_allow(reason, rule=rules, value=[*values, *literal_search(_texts(detector, "exclude_words"))])
-    lines = plan.searches(_texts(detector, "exclude_regexes_match"), "go", where, "exclude_regexes_match")
+    values = plan.searches(plan.texts(detector, "exclude_regexes_capture", where), "go", where, "exclude_regexes_capture")
+    plan.add_allow(reason, rule=rules, value=[*values, *literal_search(plan.texts(detector, "exclude_words", where))])
+    lines = plan.searches(plan.texts(detector, "exclude_regexes_match", where), "go", where, "exclude_regexes_match")
     if lines:
         plan.note("changed", where, "exclude_regexes_match", "the whole line is compared, not what the rule matched of it")
         plan.add_allow(reason, rule=rules, line=lines)
-
-
-def _texts(detector: Mapping[str, Any], key: str) -> list[str]:
-    value = detector.get(key) or []
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
 def _others(plan: Plan, where: str, regexes: Mapping[str, str]) -> list[str]:
@@ -108,7 +103,7 @@ def _validations(plan: Plan, where: str, detector: Mapping[str, Any], primary: s
         if key != primary:
             plan.note("dropped", where, f"validations of {key}", "the primary expression alone gives the value")
     allow = []
-    for check, wanted in (checks or {}).items():
+    for check, wanted in checks.items() if isinstance(checks, dict) else ():
         if check not in _VALIDATIONS:
             plan.note("dropped", where, f"validation {check}", "it is not known")
         elif wanted:

@@ -102,3 +102,26 @@ def test_folders_tell_a_purpose() -> None:
     assert folders_of(b"docs/examples/latest/a.py") == ("example", "docs")
     assert folders_of(b"vendor/lang/x.json") == ("language", "vendor")
     assert folders_of(b"contest/attest.py") == ()
+
+
+@pytest.mark.parametrize(
+    ("left", "name", "quote"),
+    [
+        ("- name: DB_PASSWORD\n  value: ", "DB_PASSWORD", ""),
+        ('- name: "DB_PASSWORD"\r\n  value: "', "DB_PASSWORD", '"'),
+        ('{"name": "DB_PASSWORD", "value": "', "DB_PASSWORD", '"'),
+        ('"Key": "DbPassword",\n   "Value": "', "DbPassword", '"'),
+        ('<add key="DbPassword"\n  value="', "DbPassword", '"'),
+        ("<name>db.password</name>\n  <value>", "db.password", ""),
+        ("password: |\n  ", "password", ""),
+        ("db_password = <<-EOT\n  ", "db_password", ""),
+        ('password = """\n', "password", '"'),
+        # What stands on other lines is not its name.
+        ("name: DB_PASSWORD\nother: x\nvalue: ", "value", ""),
+        ("password: x\nvalue: ", "value", ""),
+    ],
+)
+def test_a_value_in_a_field_or_line_of_its_own_has_the_name_before_it(left: str, name: str, quote: str) -> None:
+    value = b"kX9wq2Lm7Q"
+    context = read_context(left.encode() + value + quote.encode() + b"\n", len(left), len(left) + len(value))
+    assert (context.name, context.quote, context.value) == (name, quote, value.decode())

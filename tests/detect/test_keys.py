@@ -80,6 +80,11 @@ def test_a_key_with_another_digit_is_not_proven() -> None:
     assert (proof.outcome, proof.reason) == ("doubtful", "its modulus is not the product of its primes")
 
 
+def test_slashes_that_begin_a_line_of_a_key_begin_no_comment() -> None:
+    keys = (private_key(seed).encode() for seed in range(5000))
+    assert check_pem(next(key for key in keys if b"\n//" in key)).outcome == "proven"
+
+
 def _pem(label: str, data: bytes, headers: str = "") -> bytes:
     text = base64.b64encode(data).decode()
     lines = [text[i : i + 64] for i in range(0, len(text), 64)]

@@ -40,7 +40,7 @@ REACHED = {
 
 @pytest.mark.parametrize("seed", [2, 3], ids=["sha1", "sha256"])
 def test_whatever_is_damaged_is_read_or_refused(seed):
-    reached = run_batch(seed, 8000)
-    assert reached.total() == 8000
+    reached = run_batch(seed, 12_000)
+    assert reached.total() == 12_000
     for part, outcomes in REACHED.items():
         assert outcomes <= {outcome for name, outcome in reached if name == part}

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sealgate import` of detect-secrets, trufflehog, kingfisher and noseyparker, and `--config` with their files."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from foreign import draw
+from foreign import RULES, TRUFFLEHOG, baseline, draw
 from planted import AWS_KEY_ID, OTHER_AWS_KEY_ID, sealgate
 
 
@@ -20,37 +18,6 @@ def settings(folder: Path) -> dict[str, Any]:
 def rules(folder: Path, tool: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = yaml.safe_load((folder / f".sealgate-rules/{tool}.yaml").read_text())["rules"]
     return found
-
-
-def baseline(**more: Any) -> str:
-    results = {
-        "a.ini": [
-            {"type": "AWS Access Key", "filename": "a.ini", "hashed_secret": hashlib.sha1(AWS_KEY_ID.encode()).hexdigest(), "line_number": 1, "is_secret": False},
-            {"type": "AWS Access Key", "filename": "a.ini", "hashed_secret": "0" * 40, "line_number": 2},
-        ],
-        "gone.ini": [{"type": "x", "filename": "gone.ini", "hashed_secret": "0" * 40, "line_number": 1, "is_secret": True}],
-    }  # fmt: skip
-    regex = "detect_secrets.filters.regex.should_exclude_"
-    document = {
-        "version": "1.5.0",
-        "plugins_used": [
-            {"name": "AWSKeyDetector"},
-            {"name": "Base64HighEntropyString", "limit": 4.5},
-            {"name": "SoftlayerDetector"},
-            {"name": "Ours", "path": "file://ours.py"},
-            {"name": "KeywordDetector", "keyword_exclude": "nothing"},
-        ],
-        "filters_used": [
-            {"path": "detect_secrets.filters.heuristic.is_sequential_string"},
-            {"path": "detect_secrets.filters.wordlist.should_exclude_secret", "file_name": "words.txt", "min_length": 3},
-            {"path": regex + "file", "pattern": ["^b.ini$", "(?!x)y"]},
-            {"path": regex + "line", "pattern": ["noscan"]},
-            {"path": regex + "secret", "pattern": ["^fake"]},
-            {"path": "file://filter.py::no"},
-        ],
-        "results": results,
-    }
-    return json.dumps(document | more)
 
 
 def test_a_baseline_of_detect_secrets(tmp_path: Path) -> None:
@@ -101,30 +68,6 @@ def test_what_is_no_baseline_is_refused(text: str, tmp_path: Path) -> None:
     assert (failed.code, failed.err.startswith("sealgate: .secrets.baseline: ")) == (2, True)
 
 
-TRUFFLEHOG = r"""
-detectors:
-  - name: AcmeDetector
-    keywords: [acme]
-    regex:
-      token: '\b(acme_[A-Za-z0-9]{20})\b'
-      zone: 'zone-([0-9]{4})'
-    primary_regex_name: token
-    entropy: 3
-    exclude_words: [Staging]
-    exclude_regexes_capture: ['^acme_q']
-    exclude_regexes_match: ['left out']
-    validations:
-      token: {contains_digit: true, contains_uppercase: true, contains_special_char: false}
-      zone: {contains_digit: true}
-    verify: [{endpoint: 'https://localhost/'}]
-  - name: looking
-    keywords: [x]
-    regex: {one: '(?=x)y'}
-  - name: none
-sources: []
-"""
-
-
 def test_custom_detectors_of_trufflehog(tmp_path: Path) -> None:
     (tmp_path / "hog.yaml").write_text(TRUFFLEHOG)
     (tmp_path / "excluded.txt").write_text("# paths\n^vendor/\n\\w+x\n")
@@ -150,35 +93,6 @@ def test_custom_detectors_of_trufflehog(tmp_path: Path) -> None:
     found = sealgate("scan", "--report", "jsonl", cwd=tmp_path).findings
     # The value of "q" begins as what is left out does.
     assert [(f["rule_id"], f["path"], f["start_line"]) for f in found if f["suppressed_by"] is None] == [("acme-detector", "a.txt", 1)]
-
-
-RULES = r"""
-rules:
-- name: Acme key
-  id: np.acme.1
-  pattern: |
-    (?x)(?i)
-    \b
-    ( acme_ [a-z0-9]{20} )   # the key
-    \b
-  min_entropy: 3.0
-  confidence: high
-  pattern_requirements: {min_digits: 2, ignore_if_contains: [staging], unheard_of: 1}
-  examples: ['key = EXAMPLE', 'acme_short']
-  negative_examples: ['acme_x', 'EXAMPLE']
-  references: [https://acme.test/keys]
-  categories: [api]
-- name: Helper
-  id: helper
-  visible: false
-  pattern: 'x'
-- name: Named
-  id: kingfisher.named.2
-  pattern: 'zeta_(?P<ID>[0-9]{4})_(?P<TOKEN>[0-9a-f]{16})'
-- name: Classes
-  id: classes
-  pattern: 'abcd[a-z&&[^b]]'
-"""
 
 
 @pytest.mark.parametrize("tool", ["kingfisher", "noseyparker"])

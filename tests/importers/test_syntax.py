@@ -116,6 +116,18 @@ def test_what_only_rust_knows_is_refused(expression: str) -> None:
         parse(expression, "rust")
 
 
+def test_comments_stand_for_nothing() -> None:
+    (pattern,) = patterns_of(parse("ab(?# note){3}c", "rust"), None)
+    assert pattern.text == "(?P<secret>ab{3}c)"
+    with pytest.raises(NotReadError, match="a group of a kind"):
+        parse("a(?#b)", "go")
+
+
+def test_where_groups_capture_in_too_many_ways_all_of_it_is_the_value() -> None:
+    parsed = parse("tok" + "(?:(a)|(b))" * 5, "go")
+    assert [(pattern.group, pattern.text[:13]) for pattern in patterns_of(parsed, None)] == [(0, "(?P<secret>to")]
+
+
 def test_what_is_not_exact_is_remarked() -> None:
     assert parse(r"\pL[é-ü]", "go").remarks == (
         "of classes of Unicode, all characters beyond ASCII belong to each",

@@ -10,7 +10,8 @@ from scanner.detect.proofs.outcome import Proof
 
 # How programs write a text of several lines: each in quotes and joined, or behind the mark of a comment.
 _JOINED: Final = re.compile(rb"""["'][ \t]*[+.&,\\]?[ \t]*(?:\r?\n)[ \t]*[+.&]?[ \t]*[rbuf]?["']""")
-_COMMENT: Final = re.compile(rb"(?m)^[ \t]*(?://|[#*>|;]|--)[ \t]?")
+# Two slashes alone are digits of base64.
+_COMMENT: Final = re.compile(rb"(?m)^[ \t]*(?://[ \t]|(?:[#*>|;]|--)[ \t]?)")
 _BASE64_LINES: Final = re.compile(rb"[0-9A-Za-z+/\s]*=?\s?=?\s*")
 _NO_BASE64: Final = bytes(c for c in range(256) if c not in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _LEAST_TEXT: Final = 32
