@@ -79,7 +79,7 @@ class Width(NamedTuple):
     longest: int
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=8192)
 def parse(pattern: str) -> Any:
     """Return a pattern as `re` parses it; each is looked at from several sides."""
     return parser.parse(pattern)
@@ -107,7 +107,7 @@ def width(pattern: str) -> Width:
     return Width(int(low), int(high))
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=8192)
 def anchor(pattern: str, *, slow: bool = False) -> Anchor:
     """Cut a pattern to its anchor.
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 # Kinds of encoded runs: 0 to 3 is base64, the number of its digits modulo 4 up to where a form ends.
 HEX: Final = 4
+KINDS: Final = 5
 # Base64 within base64 within base64 is how people hide things; further than this nobody goes by accident.
 MAX_DEPTH: Final = 4
 _MAX_RUN_BYTES: Final = 1 << 20
@@ -95,9 +96,14 @@ def reach_of_runs() -> tuple[int, int]:
     return 3 * _MAX_RUN_BYTES + _FIRST_PIECE, 2 * _MAX_RUN_BYTES
 
 
+def kind_of(number: int) -> int:
+    """Return the kind of the form with this id."""
+    return number % KINDS
+
+
 def find_runs(data: bytes, hits: Iterable[tuple[int, int]]) -> Iterator[Run]:
-    """Yield the runs around these ends of forms (offset and kind, ascending), each once with all its alignments."""
-    hits = list(hits)
+    """Yield the runs around these ends of forms (offset and id, ascending), each once with all its alignments."""
+    hits = [(end, kind_of(number)) for end, number in hits]
     yield from runs_of(data, [hit for hit in hits if hit[1] != HEX], is_hex=False)
     yield from runs_of(data, [hit for hit in hits if hit[1] == HEX], is_hex=True)
 

@@ -8,7 +8,6 @@ around it is decoded and scanned like any content.
 """
 
 import base64
-import functools
 import re._constants as c  # type: ignore[import-not-found]
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -21,13 +20,6 @@ SHORTEST: Final = 4
 # A pattern that begins in more ways than this is not followed into its encodings.
 _MOST: Final = 64
 _FEW: Final = 8
-# A gap of so many letters is the middle of a name: `linode[0-9a-z_]{0,20}token`.
-_GAP: Final = 8
-# The words that names of secrets end in, one of which stands in almost any encoded file that gives one a value. `key`
-# alone is too short to be looked for.
-_WORDS: Final = (b"secret", b"token", b"passw", *(before + b"key" for before in (b"_", b"-", b".", b"api")))
-_CAMEL: Final = b"abcdefghijklmnopqrstuvwxyz"
-_NAMED: Final = (b"secret", b"token", b"password", b"key")
 # So much of a literal tells it from chance; more only makes the database larger.
 _LONGEST: Final = 7
 _LONGEST_IN_HEX: Final = 5
@@ -35,26 +27,18 @@ _LONGEST_IN_HEX: Final = 5
 
 def literals(pattern: str) -> frozenset[bytes]:
     """Return texts of which every match has one where the pattern is first literal; none where it never is."""
+    return next(_literals(pattern), frozenset())
+
+
+def _literals(pattern: str) -> Iterator[frozenset[bytes]]:
+    """Yield sets of texts: every match has one of each set."""
     items: list[tuple[Any, Any]] = list(parse(pattern))
     while items:
         grown, _ = _grow(items)
         if all(len(text) >= SHORTEST for text in grown):
-            return frozenset(grown)
+            yield frozenset(grown)
         op, value = items[0]
         items[:1] = list(value[3]) if op is c.SUBPATTERN else []
-    return frozenset()
-
-
-def _is_name(pattern: str) -> bool:
-    """Whether all of a pattern's matches begin with a name that goes on, in any letters, to a word for a secret."""
-    items = list(parse(pattern))
-    for place, (op, value) in enumerate(items):
-        options, whole = _options(op, value)
-        if not options or not whole:
-            gap = op in (c.MAX_REPEAT, c.MIN_REPEAT) and value[1] >= _GAP
-            ends, _ = _grow(items[place + 1 :]) if gap else ([], False)
-            return bool(ends) and all(any(word in text for word in _NAMED) for text in ends)
-    return False
 
 
 def beginnings(pattern: str, shortest: int) -> frozenset[bytes]:
@@ -120,29 +104,38 @@ class Form(NamedTuple):
 
 
 def forms(patterns: Iterable[tuple[str, bool]]) -> list[Form]:
-    """Return the forms of all literals of these patterns (text, whether case is ignored), each once."""
+    """Return the forms of literals of these patterns (text, whether case is ignored), each once."""
     found: set[Form] = set()
-    for pattern, ignore_case in patterns:
-        if ignore_case and _is_name(pattern):
-            # Hundreds of services have such a rule: each name's own forms would be most of the database.
-            found.update(_forms_of_names())
-            continue
-        for text in literals(pattern):
-            for spelling in spellings(text, ignore_case=ignore_case):
-                found.update(_base64_forms(spelling[:_LONGEST]))
-            # Hex is rarer: as the rule writes it will do.
-            found.add(Form(text[:_LONGEST_IN_HEX].hex().encode(), HEX))
-    return sorted(found)
+    for text, ignore_case in _chosen(patterns):
+        for spelling in spellings(text, ignore_case=ignore_case):
+            found.update(_base64_forms(spelling[:_LONGEST]))
+        # Hex is rarer: as the rule writes it will do.
+        found.add(Form(text[:_LONGEST_IN_HEX].hex().encode(), HEX))
+    # Where a form stands that has another one within it, that one leads to the same run.
+    return sorted(form for form in found if not any(inner in found for inner in _within(form)))
 
 
-@functools.cache
-def _forms_of_names() -> frozenset[Form]:
-    words = [spelling for word in _WORDS for spelling in spellings(word, ignore_case=True)]
-    camel = [bytes([letter]) + b"Key" for letter in _CAMEL]
-    return frozenset(
-        [form for word in (*words, *camel) for form in _base64_forms(word)]
-        + [Form(word[:_LONGEST_IN_HEX].hex().encode(), HEX) for word in _WORDS]
-    )
+def _chosen(patterns: Iterable[tuple[str, bool]]) -> set[tuple[bytes, bool]]:
+    """Return texts of which every match of a pattern has one: its first ones, or such as are looked for anyway.
+
+    A provider's name goes before `token` or `secret` in many rules, and all of these show by the second word.
+    """
+    ways = [([{(text, ignore_case) for text in texts} for texts in _literals(pattern)]) for pattern, ignore_case in patterns]
+    chosen: set[tuple[bytes, bool]] = set()
+    for sets in sorted(filter(None, ways), key=len):
+        if not any(texts <= chosen for texts in sets):
+            chosen |= sets[0]
+    return chosen
+
+
+def _within(form: Form) -> Iterator[Form]:
+    """Yield the shorter forms that stand wherever this one does; in hex two digits are a byte."""
+    text, kind = form
+    step = 2 if kind == HEX else 1
+    for start in range(0, len(text), step):
+        for end in range(start + step, len(text) + 1, step):
+            if end - start < len(text):
+                yield Form(text[start:end], kind if kind == HEX else (kind - len(text) + end) % 4)
 
 
 def _base64_forms(text: bytes) -> Iterator[Form]:

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from scanner.detect import kubernetes
-from scanner.detect.decode import HEX, PROBE_BYTES, encoding_of, reach_of_runs, runs_of
+from scanner.detect.decode import HEX, PROBE_BYTES, encoding_of, kind_of, reach_of_runs, runs_of
 from scanner.detect.engine import Candidate, Detector, Match, find_all, is_hidden, margins
 from scanner.lines import Lines, Origin
 from scanner.model import Span
@@ -118,7 +118,8 @@ class _Reading(Generic[_T]):
         candidates = [(begin + end, index) for end, index in find_all(rules.anchors, text)]
         left_out = self._detector.rules_left_out() if candidates else ()
         self._candidates += [found for found in candidates if self._known < found[0] <= until and found[1] not in left_out]
-        for end, kind in find_all(rules.forms, text):
+        for end, number in find_all(rules.forms, text):
+            kind = kind_of(number)
             if self._known < begin + end <= until:
                 self._forms[kind == HEX].append((begin + end, kind))
         self._known = max(self._known, until)

@@ -23,7 +23,7 @@ from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, loa
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
-_FORMAT: Final = b"sealgate-rules-12"
+_FORMAT: Final = b"sealgate-rules-13"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
 # A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
 _HEAD: Final = struct.Struct(">32sIII")
@@ -50,7 +50,7 @@ class RuleSet:
     """Rules ready to scan; an index is Hyperscan's expression id. A rule is parsed when it is asked for.
 
     `texts` are the rules as JSON, `reaches` in their order, `anchors` and `forms` the two databases: of the
-    rules' beginnings, and of what their literals look like in encoded content (ids are kinds of runs there).
+    rules' beginnings, and of what their literals look like in encoded content (ids tell kinds of runs there).
     """
 
     def __init__(self, texts: Sequence[bytes], reaches: Sequence[Reach], digest: str, anchors: Any, forms: Any) -> None:
@@ -104,6 +104,7 @@ def load_ruleset(packs: Sequence[PackFile], disabled: Sequence[str] = (), enviro
 def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
     """Build the database for these rules. Raises `ConfigError` naming the rule that does not compile."""
     from scanner.detect.anchor import anchor, stays_in_line, width
+    from scanner.detect.decode import KINDS
     from scanner.detect.encoded import forms
 
     expressions: list[bytes] = []
@@ -123,7 +124,9 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
     try:
         anchors = _compile(expressions, list(range(len(rules))), flags)
         # Apart from the anchors: together the two would take three times as long to compile.
-        encoded = _compile([form.text for form in found], [form.kind for form in found], [0] * len(found), literal=True)
+        # An id for each form: where many share one, Hyperscan compares every two of them.
+        ids = [number * KINDS + form.kind for number, form in enumerate(found)]
+        encoded = _compile([form.text for form in found], ids, [0] * len(found), literal=True)
     except hyperscan.HyperscanError:
         name = _culprit(rules, expressions, flags)
         raise ConfigError(f"rule {name}: the prefilter cannot take its beginning", "see docs/rules.md") from None

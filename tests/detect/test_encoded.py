@@ -4,7 +4,6 @@
 import base64
 import binascii
 import functools
-import hashlib
 import textwrap
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import github_token, stripe_key
 
+from scanner.detect.encoded import forms
 from scanner.detect.engine import Detector, Match
 from scanner.detect.prefilter import compile_ruleset
 from scanner.detect.rules import builtin_directory, load_rules, load_vectors, read_packs
@@ -156,10 +156,14 @@ def test_base64_of_what_is_no_secret_gives_nothing() -> None:
     assert _detector().find(binascii.hexlify(b"ghp_ and nothing more of it here")) == []
 
 
-@pytest.mark.parametrize("name", ["LINODE_TOKEN", "linodeApiKey", "linode-api-key", "LINODE_KEY"])
-@pytest.mark.parametrize("before", ["", "x", "xy"])
-def test_a_service_is_found_by_the_words_that_names_of_secrets_end_in(name: str, before: str) -> None:
-    value = hashlib.sha256(name.encode()).hexdigest()
-    data = base64.b64encode(f"{before} {name}={value} ".encode())
-    found = {match.value.rule.id: match.value.secret.reveal() for match in _detector().find(data)}
-    assert found["linode-token"] == value.encode()
+def test_a_form_that_holds_another_one_is_left_out() -> None:
+    short, both = forms([("toke", False)]), forms([("toke(?:n_of)?=", False), ("toke", False)])
+    assert both == short
+
+
+def test_a_rule_shows_by_a_word_that_is_looked_for_anyway() -> None:
+    generic = ("(?:secret|token)=(?P<secret>[0-9a-f]{32})", True)
+    provider = ("acme[a-z_]{0,20}token=(?P<secret>[0-9a-f]{32})", True)
+    assert forms([generic, provider]) == forms([generic])
+    assert forms([provider]) == forms([("acme", True)])
+    assert len(forms([generic, ("acme[a-z_]{0,20}keys=", True)])) > len(forms([generic]))
