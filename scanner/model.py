@@ -158,7 +158,7 @@ class Screen(Protocol):
     to hangs on `margins[0][rule]` bytes before its end and `margins[1][rule]` behind, where `margins[2][rule]` is set
     those of its line alone. `memo` tells it by the rule, how far into these bytes the candidate ends, and the bytes.
     Besides, there is something to look at in content with one of the `heads`, bytes at an offset, or a zero byte among
-    its first `probe` bytes.
+    its first `probe` bytes, and in content of from `sizes[0]` to `sizes[1]` bytes.
     """
 
     near: int
@@ -166,6 +166,7 @@ class Screen(Protocol):
     margins: "tuple[array[int], array[int], bytes]"
     heads: tuple[tuple[int, bytes], ...]
     probe: int
+    sizes: tuple[int, int]
     memo: dict[tuple[int, int, bytes], Any]
 
     def search(self, text: bytes, anchors: Found, forms: Found) -> None:

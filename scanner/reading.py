@@ -189,7 +189,7 @@ class Reading:
     def _scan(self, blob: Blob) -> None:
         path = blob.place.path if blob.place else None
         matches = self._detector.find(blob.data, path, blob.known)
-        if matches and _CIPHERTEXT in blob.data:
+        if matches and _may_be_ciphertext(matches, blob.data):
             matches = _outside_ciphertext(matches, blob.data)
         if blob.lines is not None:
             matches = list(_renumber(matches, blob.lines))
@@ -281,6 +281,17 @@ def _mark(data: bytes, match: Match) -> Mark | None:
 
 def _identity(match: Match) -> str:
     return fingerprint("secret", match.value.secret.reveal())
+
+
+def _may_be_ciphertext(matches: Iterable[Match], data: bytes) -> bool:
+    """Whether ciphertext begins before a value on its line: lines are far less to look at than all of the file."""
+    seen = 0
+    for start in (match.span.start for match in matches if not match.reading):
+        begin = max(data.rfind(b"\n", seen, start) + 1, seen - len(_CIPHERTEXT), 0)
+        if data.find(_CIPHERTEXT, begin, start + len(_CIPHERTEXT)) >= 0:
+            return True
+        seen = start
+    return False
 
 
 def _outside_ciphertext(matches: Sequence[Match], data: bytes) -> list[Match]:

@@ -38,5 +38,6 @@ def run(options: argparse.Namespace, _environ: Mapping[str, str]) -> int:
                 print(f"{field + ':':<12} {item}")
         elif value:
             print(f"{field + ':':<12} {value}")
-    print(f"{'prefilter:':<12} {anchor(rule.pattern, slow=rule.slow).expression}")
+    if not rule.whole:
+        print(f"{'prefilter:':<12} {anchor(rule.pattern, slow=rule.slow).expression}")
     return 0

@@ -23,6 +23,7 @@ _FEW: Final = 8
 # So much of a literal tells it from chance; more only makes the database larger.
 _LONGEST: Final = 7
 _LONGEST_IN_HEX: Final = 5
+_LONGEST_OF_UTF16: Final = 5
 
 
 def literals(pattern: str) -> frozenset[bytes]:
@@ -102,14 +103,20 @@ class Form(NamedTuple):
     text: bytes
     kind: int
 
+    @property
+    def any_case(self) -> bool:
+        """Whether it is looked for in capital and small letters alike."""
+        return self.kind == HEX
+
 
 def forms(patterns: Iterable[tuple[str, bool]]) -> list[Form]:
     """Return the forms of literals of these patterns (text, whether case is ignored), each once."""
     found: set[Form] = set()
     for text, ignore_case in _chosen(patterns):
         for spelling in spellings(text, ignore_case=ignore_case):
-            found.update(_base64_forms(spelling[:_LONGEST]))
-        # Hex is rarer: as the rule writes it will do.
+            found.update(_base64_forms(spelling[:_LONGEST], _LONGEST))
+        # As commands for PowerShell are written. This and hex are rarer: as the rule writes it will do.
+        found.update(_base64_forms(text[:_LONGEST].decode("latin-1").encode("utf-16-le"), _LONGEST_OF_UTF16))
         found.add(Form(text[:_LONGEST_IN_HEX].hex().encode(), HEX))
     # Where a form stands that has another one within it, that one leads to the same run.
     return sorted(form for form in found if not any(inner in found for inner in _within(form)))
@@ -138,10 +145,10 @@ def _within(form: Form) -> Iterator[Form]:
                 yield Form(text[start:end], kind if kind == HEX else (kind - len(text) + end) % 4)
 
 
-def _base64_forms(text: bytes) -> Iterator[Form]:
-    """Yield what of a text is the same in base64 whatever stands around it."""
+def _base64_forms(text: bytes, longest: int) -> Iterator[Form]:
+    """Yield what of a text is the same in base64 whatever stands around it, of that no more than so many digits."""
     for lead in range(3):
         encoded = base64.b64encode(b"\0" * lead + text)
         first, last = -(-8 * lead // 6), 8 * (lead + len(text)) // 6
-        last = min(last, first + _LONGEST)
+        last = min(last, first + longest)
         yield Form(encoded[first:last], last % 4)

@@ -86,6 +86,8 @@ class Detector:
         self.ruleset = ruleset
         self.gaps: list[Gap] = []
         self.expressions = Expressions()
+        # By rule: how far a candidate's window goes to either side, and the rule's reach.
+        self._windows = [(*margins(reach), reach) for reach in ruleset.reaches]
         self._left_out: frozenset[int] | None = frozenset()
         self._path: bytes | None = None
         self._searches: dict[int, Expression] = {}
@@ -118,9 +120,21 @@ class Detector:
 
     def _find(self, data: bytes, depth: int, known: Known | None = None) -> list[Match]:
         matches = self._read(data, depth, (), known)
+        first, last = self.ruleset.whole_sizes
+        if not depth and first <= len(data) <= last:
+            matches = sorted([*matches, *self._find_whole(data)], key=_by_span)
         decoded, encoding = transcode(data)
         # The bytes as they are count too: two of them at the beginning must not hide the rest.
         return [*matches, *self._read(decoded, depth, encoding)] if encoding else matches
+
+    def _find_whole(self, data: bytes) -> Iterator[Match]:
+        """Yield what the whole of the data is, apart from white space at its ends."""
+        start, stop = len(data) - len(data.lstrip()), len(data.rstrip())
+        left_out = self.rules_left_out()
+        for index in self.ruleset.whole:
+            for hit in self._search(index, data, start, start, stop) if index not in left_out else ():
+                if (hit.start, hit.end) == (start, stop):
+                    yield Match(hit.value, Span(start, stop), Lines(data).locate(start, stop))
 
     def _read(self, data: bytes, depth: int, encoding: tuple[str, ...], known: Known | None = None) -> list[Match]:
         candidates: list[Any] = self.candidates(data) if known is None else known.candidates
@@ -223,8 +237,7 @@ class Detector:
 
     def _confirm(self, data: bytes, end: int, index: int) -> tuple[Hit, ...]:
         """Return what a candidate leads to."""
-        reach = self.ruleset.reaches[index]
-        left, right = margins(reach)
+        left, right, reach = self._windows[index]
         begin, stop = max(0, end - left), end + right
         if reach.alone:
             begin = max(begin, data.rfind(b"\n", begin, end))
@@ -236,10 +249,10 @@ class Detector:
         if known is None:
             end -= begin
             first = max(0, end - reach.longest)
-            hits = self._search(index, window, first, end - reach.shortest, end + right - NEAR_BYTES)
-            if hits and not self._is_near(index, window, first, end):
-                hits = ()
-            known = tuple(Hit(hit.start - end, hit.end - end, hit.value) for hit in hits)
+            known = self._search(index, window, first, end - reach.shortest, end + right - NEAR_BYTES)
+            if known:
+                hits = known if self._is_near(index, window, first, end) else ()
+                known = tuple(Hit(start - end, stop - end, value) for start, stop, value in hits)
             if len(window) <= _MEMO_WINDOW:
                 _remember(self.memo, key, known)
         return known

@@ -29,7 +29,7 @@ _LARGE_WINDOW: Final = 1024
 _LITERAL: Final = 3
 
 # From content and offsets (first and latest start, last end) to the matches within them, not overlapping.
-Expression = Callable[[bytes, int, int, int], Iterator[Any]]
+Expression = Callable[[bytes, int, int, int], Sequence[Any]]
 
 
 class Expressions:
@@ -74,7 +74,7 @@ class Expressions:
         compiled = re.compile(pattern.encode(), re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
         beginnings: list[bytes] | None = None
 
-        def search(data: bytes, first: int, latest: int, last: int) -> Iterator[Any]:
+        def search(data: bytes, first: int, latest: int, last: int) -> Sequence[Any]:
             nonlocal beginnings
             if latest - first <= _FEW_STARTS:
                 return _matches(compiled, data, first, latest, last)
@@ -83,7 +83,7 @@ class Expressions:
             if not beginnings:
                 return _matches(compiled, data, first, latest, last)
             text = data.lower() if ignore_case else data
-            return _from(compiled, data, _places(text, beginnings, first, latest), last)
+            return list(_from(compiled, data, _places(text, beginnings, first, latest), last))
 
         return search
 
@@ -102,26 +102,32 @@ def _with_regex(pattern: str, *, ignore_case: bool) -> Expression:
     flags = regex.VERSION0 | regex.MULTILINE | (regex.IGNORECASE if ignore_case else 0)
     compiled = regex.compile(pattern.encode(), flags)
 
-    def search(data: bytes, first: int, latest: int, last: int) -> Iterator[Any]:
+    def search(data: bytes, first: int, latest: int, last: int) -> Sequence[Any]:
         return _matches(compiled, data, first, latest, last, timeout=2 * TICK_SECONDS)
 
     return search
 
 
-def _matches(compiled: Any, data: bytes, first: int, latest: int, last: int, **options: float) -> Iterator[Any]:
-    """Yield what both engines find alike: the leftmost match, and on from its end."""
+def _matches(compiled: Any, data: bytes, first: int, latest: int, last: int, **options: float) -> Sequence[Any]:
+    """Return what both engines find alike: the leftmost match, and on from its end."""
+    matches: list[Any] = []
     if last - first < _LARGE_WINDOW or latest - first > _FEW_STARTS:
+        # Most candidates lead nowhere, and a search costs less than an iterator.
+        found = compiled.search(data, first, last, **options)
+        if found is None or found.start() > latest:
+            return matches
         for found in compiled.finditer(data, first, last, **options):
             if found.start() > latest:
-                return
-            yield found
-        return
+                break
+            matches.append(found)
+        return matches
     start = first
     while start <= latest:
         found = compiled.match(data, start, last, **options)
         if found is not None:
-            yield found
+            matches.append(found)
         start = max(start + 1, found.end() if found is not None else 0)
+    return matches
 
 
 def _beginnings(pattern: str, *, ignore_case: bool) -> list[bytes]:

@@ -5,6 +5,7 @@ Every name is general: it speaks of syntax, of what a name is made of, of the fo
 in coarse steps only, for people choose words.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -151,6 +152,7 @@ _TRIAL_WORDS: Final = "test example sample demo dummy fake mock foo bar baz hell
 _TRIALS: Final = frozenset(_TRIAL_WORDS.split())
 
 
+@functools.lru_cache(maxsize=2048)
 def shape_of(value: str) -> str:
     """Return the form of a value, in one word."""
     value = inner(value)

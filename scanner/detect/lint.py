@@ -65,6 +65,18 @@ def _ordinary_text() -> bytes:
 
 
 def _pattern(rule: Rule) -> Iterator[str]:
+    if rule.whole:
+        if not rule.paths:
+            yield "a rule for whole contents says for which paths: by itself a content is nothing sure"
+    else:
+        yield from _beginning(rule)
+    compiled = re.compile(rule.pattern.encode())
+    if set(compiled.groupindex) - _KEPT_GROUPS or compiled.groups > len(compiled.groupindex):
+        yield "capturing groups but 'secret' and 'key' are written (?:...)"
+    yield from _cost(rule)
+
+
+def _beginning(rule: Rule) -> Iterator[str]:
     try:
         cut = anchor(rule.pattern)
     except ValueError as error:
@@ -75,10 +87,6 @@ def _pattern(rule: Rule) -> Iterator[str]:
     yield from _reach(cut)
     if len(cut.expression) > _MAX_EXPRESSION:
         yield "the pattern's beginning is too large for the prefilter"
-    compiled = re.compile(rule.pattern.encode())
-    if set(compiled.groupindex) - _KEPT_GROUPS or compiled.groups > len(compiled.groupindex):
-        yield "capturing groups but 'secret' and 'key' are written (?:...)"
-    yield from _cost(rule)
 
 
 def _reach(cut: Anchor) -> Iterator[str]:

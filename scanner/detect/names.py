@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the words of names say: that a value is a secret, whose, or that it is something else, such as a file's name."""
 
+import functools
 from typing import Final
 
 # Words of names, by what they say. A name's last word weighs most: `password_file` is a file.
@@ -56,6 +57,7 @@ _MEANING: Final = {word: kind for table in (_WORDS, FAMILIES) for kind, words in
 _ENDINGS: Final = ("password", "passwd", "passphrase", "secret", "token", "credentials", "apikey", "cookie", "pwd", "pass", "key")
 
 
+@functools.lru_cache(maxsize=4096)
 def kind_of_word(word: str) -> str:
     """Return the kind of a name's word; one of a family for a word that ends in such a one."""
     kind = _MEANING.get(word)
@@ -72,6 +74,7 @@ def meaning(word: str) -> str:
     return "secret" if kind in FAMILIES else kind
 
 
+@functools.lru_cache(maxsize=4096)
 def family_of(words: tuple[str, ...]) -> str:
     """Return what a name says its value is: the surest of its words."""
     for family in ("password", "secret", "token", "credential", "key", "auth"):

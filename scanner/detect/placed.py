@@ -13,7 +13,7 @@ def at_path(matches: Iterable[Match], path: bytes) -> Iterator[tuple[Match, Matc
         rule = match.value.rule
         if rule.paths and not glob_matches(rule.paths, path):
             continue
-        placed = weighed(match, path)
+        placed = weighed(match, path) if rule.weigh else match
         if placed is not None:
             yield placed, match
 
@@ -29,4 +29,6 @@ def weighed(match: Match, path: bytes) -> Match | None:
     verdict = weigh(value.line.reveal(), *value.line_span, path)
     if verdict.confidence is None:
         return None
+    if verdict == (value.confidence, value.reason):
+        return match
     return match._replace(value=value._replace(confidence=verdict.confidence, reason=verdict.reason))

@@ -23,11 +23,13 @@ from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, loa
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
-_FORMAT: Final = b"sealgate-rules-13"
+_FORMAT: Final = b"sealgate-rules-15"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
 # A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
 _HEAD: Final = struct.Struct(">32sIII")
-_REACH: Final = struct.Struct(">IIII?")
+_REACH: Final = struct.Struct(">IIII??")
+# White space around a whole content.
+_AROUND_WHOLE: Final = 4
 # No form is longer; see `encoded.py`.
 _LONGEST_FORM: Final = 16
 
@@ -36,7 +38,7 @@ class Reach(NamedTuple):
     """How far a candidate's window goes: the anchor's length bounds and the longest whole match, in bytes.
 
     `near` says how far the anchor goes where it goes over the end of a line, `alone` whether all that decides about a
-    match is in its line.
+    match is in its line. A rule for `whole` contents has no anchor.
     """
 
     shortest: int
@@ -44,6 +46,7 @@ class Reach(NamedTuple):
     match: int
     near: int
     alone: bool
+    whole: bool = False
 
 
 class RuleSet:
@@ -62,6 +65,13 @@ class RuleSet:
         # What a candidate hangs on before its end: `near` bytes at most, or `far` of them within its line.
         self.near = max([_LONGEST_FORM, *(reach.near for reach in reaches)])
         self.far = max([self.near, *(reach.longest for reach in reaches)])
+        self.whole = tuple(index for index, reach in enumerate(reaches) if reach.whole)
+        # Contents of so many bytes may be a secret and nothing else.
+        sizes = [reaches[index] for index in self.whole]
+        self.whole_sizes = (
+            min((reach.shortest for reach in sizes), default=1),
+            max((reach.longest + _AROUND_WHOLE for reach in sizes), default=0),
+        )
         self._rules: dict[int, Rule] = {}
         self._limited: list[int] | None = None
 
@@ -110,6 +120,10 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
     expressions: list[bytes] = []
     reaches: list[Reach] = []
     for rule in rules:
+        if rule.whole:
+            shortest, longest = width(rule.pattern)
+            reaches.append(Reach(shortest, longest, longest, near=0, alone=True, whole=True))
+            continue
         try:
             cut = anchor(rule.pattern, slow=rule.slow)
         except ValueError as error:
@@ -119,16 +133,18 @@ def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
         longest, match = (min(length, MAX_MATCH_BYTES) for length in (cut.longest, width(rule.pattern).longest))
         alone = not rule.near and cut.shortest > 0 and stays_in_line(rule.pattern)
         reaches.append(Reach(cut.shortest, longest, match, cut.near, alone))
-    flags = [_flags(rule) for rule in rules]
-    found = forms((rule.pattern, rule.ignore_case) for rule in rules)
+    anchored = [index for index, rule in enumerate(rules) if not rule.whole]
+    flags = [_flags(rules[index]) for index in anchored]
+    found = forms((rule.pattern, rule.ignore_case) for rule in rules if not rule.whole)
+    cases = [hyperscan.HS_FLAG_CASELESS if form.any_case else 0 for form in found]
     try:
-        anchors = _compile(expressions, list(range(len(rules))), flags)
+        anchors = _compile(expressions, anchored, flags)
         # Apart from the anchors: together the two would take three times as long to compile.
         # An id for each form: where many share one, Hyperscan compares every two of them.
         ids = [number * KINDS + form.kind for number, form in enumerate(found)]
-        encoded = _compile([form.text for form in found], ids, [0] * len(found), literal=True)
+        encoded = _compile([form.text for form in found], ids, cases, literal=True)
     except hyperscan.HyperscanError:
-        name = _culprit(rules, expressions, flags)
+        name = _culprit([rules[index] for index in anchored], expressions, flags)
         raise ConfigError(f"rule {name}: the prefilter cannot take its beginning", "see docs/rules.md") from None
     return RuleSet([dump_rule(rule) for rule in rules], reaches, digest, anchors, encoded)
 
@@ -236,7 +252,7 @@ def _write_cache(folder: str, ruleset: RuleSet) -> None:
     try:
         texts = b"\n".join(ruleset.texts)
         reaches = b"".join(_REACH.pack(*reach) for reach in ruleset.reaches)
-        anchors = hyperscan.dumpb(ruleset.anchors)
+        anchors = hyperscan.dumpb(ruleset.anchors) if ruleset.anchors is not None else b""
         forms = hyperscan.dumpb(ruleset.forms) if ruleset.forms is not None else b""
         lengths = b"".join(len(part).to_bytes(4, "big") for part in (texts, reaches, anchors))
         content = lengths + texts + reaches + anchors + forms

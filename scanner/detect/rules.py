@@ -16,12 +16,14 @@ from scanner.errors import ConfigError
 from scanner.model import CONFIDENCES, SEVERITIES, Confidence, RuleInfo, Severity
 
 MAX_MATCH_BYTES: Final = 20_000
+# A rule for whole contents speaks of no longer ones; white space around the value does not count.
+MAX_WHOLE_BYTES: Final = 256
 # What a match can be the sign of, besides itself.
 STRUCTURES: Final = ("kubernetes-secret",)
 
 
 class Rule(NamedTuple):
-    """One valid rule. `pattern` is text in Python's `re` syntax, meant for bytes."""
+    """One valid rule. `pattern` is text in Python's `re` syntax, meant for bytes; of a `whole` content where that is set."""
 
     id: str
     name: str
@@ -37,6 +39,7 @@ class Rule(NamedTuple):
     allow: tuple[str, ...] = ()
     stored: bool = False
     weigh: bool = False
+    whole: bool = False
     structure: str = ""
     slow: bool = False
     paths: tuple[str, ...] = ()
@@ -65,7 +68,7 @@ class PackFile(NamedTuple):
 
 _REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
 _VECTORS: Final = ("positive", "negative")
-_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "structure", "paths")
+_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "structure", "whole", "paths")
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -152,7 +155,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for key in ("references", "allow", "paths"):
         _require(_is_strings(entry.get(key, [])), where, f"{key} must be a list of strings")
     _require(isinstance(entry.get("entropy", 0.0), int | float), where, "entropy must be a number")
-    for key in ("ignore_case", "stored", "weigh", "slow"):
+    for key in ("ignore_case", "stored", "weigh", "slow", "whole"):
         _require(isinstance(entry.get(key, False), bool), where, f"{key} must be true or false")
     for key in ("name", "pattern", "help", "proof", "near"):
         _require(isinstance(entry.get(key, ""), str), where, f"{key} must be text")
@@ -162,7 +165,11 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     for expression in (entry["pattern"], entry.get("near", ""), *entry.get("allow", [])):
         _check_expression(expression, where)
     try:
-        anchor(entry["pattern"], slow=entry.get("slow", False))
+        if entry.get("whole"):
+            long = parse(entry["pattern"]).getwidth()[1]
+            _require(long <= MAX_WHOLE_BYTES, where, f"a whole content has at most {MAX_WHOLE_BYTES} bytes")
+        else:
+            anchor(entry["pattern"], slow=entry.get("slow", False))
     except ValueError as error:
         raise ConfigError(f"{where}: {error}", "see 'Patterns' in docs/rules.md") from None
     _require("secret" in parse(entry["pattern"]).state.groupdict, where, "pattern needs a group (?P<secret>...)")
@@ -181,6 +188,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         allow=tuple(entry.get("allow", ())),
         stored=bool(entry.get("stored", False)),
         weigh=bool(entry.get("weigh", False)),
+        whole=bool(entry.get("whole", False)),
         structure=entry.get("structure", ""),
         slow=bool(entry.get("slow", False)),
         paths=tuple(entry.get("paths", ())),

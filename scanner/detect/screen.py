@@ -23,6 +23,7 @@ class Screening:
         # Of content in another encoding; see `decode.transcode`.
         self.heads: tuple[tuple[int, bytes], ...] = tuple((0, mark) for mark in SHORT_MARKS)
         self.probe = PROBE_BYTES
+        self.sizes = ruleset.whole_sizes
         self.memo = detector.memo
         self._databases = ruleset.anchors, ruleset.forms
 

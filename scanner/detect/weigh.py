@@ -29,18 +29,36 @@ class Weighed(NamedTuple):
     reason: str
 
 
+class _Content(NamedTuple):
+    """What a line says of a value, whatever file it stands in: why it is none, or its features and what they weigh."""
+
+    context: Context
+    denial: str
+    told: tuple[str, ...] = ()
+    weight: float = 0.0
+    stands: tuple[str, str, str] = ("", "", "")
+
+
+# A value is weighed without its path, then with it.
 @functools.lru_cache(maxsize=8192)
-def weigh_anywhere(line: bytes, start: int, end: int) -> Weighed:
-    """Weigh a value whose path is not known yet: what no path could make a secret is dropped."""
+def _content(line: bytes, start: int, end: int) -> _Content:
     context = read_context(line, start, end)
     reason = denial(context)
     if reason:
-        return Weighed(None, reason)
-    told = list(content_features(context))
-    best = sum(WEIGHTS.get(name, 0.0) for name in told) + _FOLDERS + _best_place(*standing(context))
+        return _Content(context, reason)
+    told = tuple(content_features(context))
+    return _Content(context, "", told, sum(WEIGHTS.get(name, 0.0) for name in told), standing(context))
+
+
+def weigh_anywhere(line: bytes, start: int, end: int) -> Weighed:
+    """Weigh a value whose path is not known yet: what no path could make a secret is dropped."""
+    content = _content(line, start, end)
+    if content.denial:
+        return Weighed(None, content.denial)
+    best = content.weight + _FOLDERS + _best_place(*content.stands)
     if best < MEDIUM:
-        return Weighed(None, _told(told, best))
-    return Weighed("medium", "its name and its form fit")
+        return Weighed(None, _told(content.told, best))
+    return _FITS
 
 
 @functools.lru_cache(maxsize=1024)
@@ -52,25 +70,30 @@ def _best_place(*stands: str) -> float:
 @functools.lru_cache(maxsize=8192)
 def weigh_at(line: bytes, start: int, end: int, kind: str, folders: tuple[str, ...]) -> Weighed:
     """Weigh a value in a file of a kind (`syntax.kind_of`), in folders that tell something (`syntax.folders_of`)."""
-    context = read_context(line, start, end)
-    reason = denial(context) or denial_here(context, kind)
+    content = _content(line, start, end)
+    reason = content.denial or denial_here(content.context, kind)
     if reason:
         return Weighed(None, reason)
-    told = [*content_features(context), *place_features(standing(context), kind, folders)]
-    total = sum(WEIGHTS.get(name, 0.0) for name in told)
-    level: Confidence | None = None
-    for name, least in _LEVELS:
-        if total >= least:
-            level = name
-            break
-    return Weighed(level, _told(told, total))
+    placed = tuple(place_features(content.stands, kind, folders))
+    total = content.weight + sum(WEIGHTS.get(name, 0.0) for name in placed)
+    reason = _told((*content.told, *placed), total)
+    level = next((name for name, least in _LEVELS if total >= least), None)
+    if level is not None and _names_what_is_wanted(content.context.value):
+        return Weighed("low", f"it may be the password that was there from the start; {reason}")
+    return Weighed(level, reason)
 
 
 def weigh(line: bytes, start: int, end: int, path: bytes) -> Weighed:
     """Weigh a value at a path."""
-    return weigh_at(line, start, end, kind_of(path), folders_of(path))
+    return weigh_at(line, start, end, *_place(path))
 
 
+@functools.lru_cache(maxsize=4096)
+def _place(path: bytes) -> tuple[str, tuple[str, ...]]:
+    return kind_of(path), folders_of(path)
+
+
+_FITS: Final = Weighed("medium", "its name and its form fit")
 _LEVELS: Final[tuple[tuple[Confidence, float], ...]] = (("high", HIGH), ("medium", MEDIUM), ("low", LOW))
 # What a folder can add.
 _FOLDERS: Final = max(WEIGHTS.get(f"in {name}", 0.0) for name in ("test", "example", "docs", "vendor"))
@@ -134,15 +157,26 @@ def denial(context: Context) -> str:
     for expression, reason in _DENIALS:
         if expression.match(value):
             return reason
+    if _names_what_is_wanted(value) and not _is_set(context):
+        return "it only names what is wanted"
     return _wordy(value)
+
+
+def _names_what_is_wanted(value: str) -> bool:
+    if any(char.isdigit() for char in value):
+        return False
+    kinds = {"" if word in _JOINING else meaning(word) for word in words_of(value)}
+    return "secret" in kinds and kinds <= {"secret", "whose", ""}
+
+
+def _is_set(context: Context) -> bool:
+    """Whether a variable of the environment is given a password here: `DB_PASSWORD=db_password` is one that works."""
+    assigned = context.link == "=" and not context.spaced and not context.quote and context.name.isupper()
+    return assigned and family_of(context.words) == "password" and _JOINING.isdisjoint(words_of(context.value))
 
 
 def _wordy(value: str) -> str:
     """Return why a value in words is none, or nothing."""
-    if not any(char.isdigit() for char in value):
-        kinds = {"" if word in _JOINING else meaning(word) for word in words_of(value)}
-        if "secret" in kinds and kinds <= {"secret", "whose", ""}:
-            return "it only names what is wanted"
     if surprise(value) >= _LIKE_WORDS:
         return ""
     if _PATH.fullmatch(value):

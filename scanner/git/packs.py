@@ -160,7 +160,7 @@ class Part(NamedTuple):
         from scanner.git.kernel.reader import Reader
 
         hangs_on = screen.near, screen.far, screen.margins, screen.heads, screen.probe, screen.memo
-        reader = Reader(self.pack, self.walk, *hangs_on, self.skip, self.marks)
+        reader = Reader(self.pack, self.walk, *hangs_on, self.skip, self.marks, screen.sizes)
         while (text := reader.fill()) is not None:
             screen.search(text, reader.anchors, reader.forms)
             while (found := reader.settle()) is not None:

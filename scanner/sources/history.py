@@ -238,7 +238,9 @@ class HistorySource:
         # Commits may be read twice.
         more = sorted(set(failed) - self._failed)
         self._failed.update(more)
-        for kind, named in self._sort(list_named(self._repo, more, self.gaps)).items():
+        listed = list(list_named(self._repo, more, self.gaps))
+        self._unreadable.update(set(more).difference(object_id for object_id, _, _ in listed))
+        for kind, named in self._sort(listed).items():
             ids[kind].extend(named)
 
     def _read_rest(self, ids: Mapping[str, list[str]], *kinds: str) -> Iterator[tuple[str, str, bytes]]:
@@ -321,8 +323,11 @@ class HistorySource:
         for file in files:
             self._connectivity.check_file(file.path, file.id)
             content = read_worktree_content(self._repo, file.path, self._max_blob, self.gaps)
-            if content is not None and bytes.fromhex(blob_id(self._repo, content)) not in self._facts:
+            if content is not None and not self._has_read(blob_id(self._repo, content)):
                 yield to_blob(content, None, Place(file.path, Provenance("worktree")))
+
+    def _has_read(self, object_id: str) -> bool:
+        return bytes.fromhex(object_id) in self._facts and object_id not in self._unreadable
 
     def _index_paths(self, wanted: Mapping[str, object]) -> dict[str, list[bytes]]:
         """Return the paths at which these blobs stand in the index."""

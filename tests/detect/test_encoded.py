@@ -53,10 +53,7 @@ def test_a_token_in_base64_is_found_whatever_stands_around_it(before: bytes, aft
     "encode",
     [
         bytes.hex,
-        pytest.param(
-            lambda data: data.hex().upper(),
-            marks=pytest.mark.xfail(strict=True, reason="forms of literals in hex are looked for in small letters only"),
-        ),
+        lambda data: data.hex().upper(),
     ],
     ids=["lower", "upper"],
 )
@@ -90,7 +87,6 @@ def test_encodings_within_encodings_are_named_outermost_first() -> None:
     assert _described(b"x: " + base64.b64encode(b"as hex: " + (b" " + TOKEN).hex().encode())) == [(TOKEN, ("base64", "hex"))]
 
 
-@pytest.mark.xfail(strict=True, reason="the forms of literals in UTF-16 are not looked for")
 def test_text_of_another_encoding_within_base64_is_found() -> None:
     data = base64.b64encode(("$env:TOKEN = '" + TOKEN.decode() + "'; run it now").encode("utf-16-le"))
     assert _described(b"powershell -enc " + data) == [(TOKEN, ("base64", "utf-16-le"))]

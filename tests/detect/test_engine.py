@@ -16,6 +16,8 @@ from scanner.detect.rules import Rule, builtin_directory, load_rules, load_vecto
 from scanner.detect.vectors import expand
 from scanner.model import Location, Secret, Span
 
+# Rules that a content with anything else in it says nothing to.
+WHOLE = {rule.id for rule in load_rules(read_packs([builtin_directory()])) if rule.whole}
 TOKEN = github_token().encode()
 OTHER = github_token(1).encode()
 
@@ -144,7 +146,7 @@ def test_surroundings_far_away_change_no_judgement() -> None:
     different = []
     for vector in load_vectors(read_packs([builtin_directory()])):
         case = expand(vector)
-        if case.secret is None:
+        if case.secret is None or vector.rule_id in WHOLE:
             continue
         noise = bytes(rng.choices(b"\n ,;:-", k=400))
         plain = [m for m in _shared().find(b"\n" + case.data + b"\n") if m.value.rule.id == vector.rule_id]
@@ -254,3 +256,28 @@ def test_a_token_with_a_wrong_checksum_is_not_raised_by_its_assignment() -> None
     wrong = "ghp_" + fill("{{alnum:36}}")
     matches = resolve(_shared().find(f'token = "{wrong}"\n'.encode()))
     assert [(m.value.rule.id, m.value.confidence) for m in matches] == [("github-pat-classic", "low")]
+
+
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("", "\n"), ("\n", "\r\n"), ("  ", " \n")])
+def test_a_content_that_is_a_key_and_nothing_else_is_found(before: str, after: str) -> None:
+    key = random.Random(7).randbytes(16).hex()
+    [match] = _shared().find((before + key + after).encode(), b"config/master.key")
+    assert (match.value.rule.id, match.value.secret.reveal()) == ("rails-master-key-file", key.encode())
+    assert match.span == (len(before), len(before) + len(key))
+    assert match.location.start_column == (1 if before == "\n" else len(before) + 1)
+
+
+@pytest.mark.parametrize("around", ["{}{}", "x{}", "{}\nand more", "{} # of 2026", "\n" * 40 + "{}"])
+def test_a_content_with_anything_else_in_it_is_no_key(around: str) -> None:
+    key = random.Random(7).randbytes(16).hex()
+    found = _shared().find(around.replace("{}", key).encode(), b"config/master.key")
+    assert [match.value.rule.id for match in found if match.value.rule.whole] == []
+
+
+def test_a_whole_content_counts_at_its_path_only() -> None:
+    assert _shared().find(random.Random(7).randbytes(16).hex().encode(), b"revision.txt") == []
+
+
+def test_whole_rules_alone_are_a_rule_set() -> None:
+    rules = [rule for rule in load_rules(read_packs([builtin_directory()])) if rule.whole]
+    assert len(Detector(compile_ruleset(rules)).find(b"A" * 8 + b"QWERTZUIOPLK", b".erlang.cookie")) == 1

@@ -218,6 +218,7 @@ class Everything:
     """A screen for which there is something in all that is not empty."""
 
     near, far, margins, heads, probe, memo = 20, 40, (array("I"), array("I"), b""), ((0, b""),), 0, {}
+    sizes = 1, 0
 
     def search(self, text, anchors, forms):
         for end in range(1, len(text) + 1, 97):

@@ -132,7 +132,7 @@ cdef class Reader:
     `fill` gives a text; `anchors` and `forms` want to be told what is found in it; then `settle` gives one object after
     the other, until there is none and the next text may be asked for. `near`, `far` and `margins` say what a candidate
     hangs on (see `open_windows` and `surround`), `heads` which beginnings are worth a look: bytes at an offset, or a zero
-    byte among the first `probe` ones. `memo` has what was found out about candidates by their rule, how far into the
+    byte among the first `probe` ones, or so many bytes as `sizes` allow, from the least to the most. `memo` has what was found out about candidates by their rule, how far into the
     part that decides they end, and that part. Entries that `skip` flags are not looked at. Where there are `marks`, the
     size of each other one that was read is noted there by its number, and one is added, to tell an empty object from none.
 
@@ -149,7 +149,7 @@ cdef class Reader:
     cdef const uint32_t[::1] _left, _right
     cdef const uint8_t[::1] _alone
     cdef Margins _margins
-    cdef size_t _near, _far, _probe, _next, _settled, _held_bytes
+    cdef size_t _near, _far, _probe, _least, _most, _next, _settled, _held_bytes
     cdef tuple _head_texts
     cdef Head *_heads
     cdef size_t _head_count
@@ -165,12 +165,14 @@ cdef class Reader:
     cdef Marks _carried, _marks, _runs
 
     def __cinit__(self, Pack pack not None, const int32_t[::1] order not None, size_t near, size_t far, margins,
-                  tuple heads=(), size_t probe=0, dict memo=None, const uint8_t[::1] skip=None, uint32_t[::1] marks=None):
+                  tuple heads=(), size_t probe=0, dict memo=None, const uint8_t[::1] skip=None, uint32_t[::1] marks=None,
+                  sizes=(1, 0)):
         cdef size_t i
         self._pack, self._order, self._skip, self._marked = pack, order, skip, marks
         cdef Head *head
         cdef bytes text
         self._near, self._far, self._probe = near, far, probe
+        self._least, self._most = sizes
         self._left, self._right, self._alone = margins
         self._margins.rules = <size_t>min(self._left.shape[0], self._right.shape[0], self._alone.shape[0])
         if self._margins.rules:
@@ -288,7 +290,7 @@ cdef class Reader:
         cdef size_t size = <size_t>PyBytes_GET_SIZE(data), i
         cdef const char *text = PyBytes_AS_STRING(data)
         cdef const Head *head
-        if memchr(text, 0, min(size, self._probe)) is not NULL:
+        if self._least <= size <= self._most or memchr(text, 0, min(size, self._probe)) is not NULL:
             return True
         for i in range(self._head_count):
             head = &self._heads[i]
