@@ -29,6 +29,8 @@ ALPHABETS: Final[Mapping[str, str]] = {
     "base36": string.digits + string.ascii_lowercase,
     "base64": _BASE62 + "+/",
     "base64url": _BASE62 + "-_",
+    "base58": BASE58.decode(),
+    "bech32data": CHARACTERS.decode(),
     "print": _BASE62 + "!#%&*+-./:=?@^_|~",
 }
 
@@ -69,8 +71,12 @@ def _azure(argument: str, rng: random.Random) -> str:
 
 
 def _base58(prefix: str, rng: random.Random) -> str:
-    """Return a key behind a version in hex: 32 bytes behind one byte, the 74 of an extended key behind four."""
-    data = bytes.fromhex(prefix) + rng.randbytes(74 if len(prefix) == 8 else 32)
+    """Return a key behind a version in hex: 32 bytes behind one byte, the 74 of an extended key behind four.
+
+    What follows a colon stands behind the key, as the 01 of one whose public key is compressed.
+    """
+    version, _, suffix = prefix.partition(":")
+    data = bytes.fromhex(version) + rng.randbytes(74 if len(version) == 8 else 32) + bytes.fromhex(suffix)
     data += hashlib.sha256(hashlib.sha256(data).digest()).digest()[:4]
     return in_base(int.from_bytes(data, "big"), BASE58, 1).decode()
 
