@@ -17,7 +17,7 @@ metadata:
     several: lines */ -}}
 stringData:
   {{- toYaml .Values.secret.data | nindent 2 }}
-  password: "word-one"
+  password: "word-one" # sealgate:allow
   'user': {{ .Values.user | quote }}
   "url": postgres://me:word-two@{{ .Values.host }}/db # sealgate:allow
   {{ .Values.key }}: word-three
