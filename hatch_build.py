@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the compiled kernel into the wheel where that is possible; without it Sealgate lets git read every object.
+"""Builds the compiled kernel and the compiled rules into the wheel where that is possible.
+
+Without the kernel Sealgate lets git read every object, without the rules a first run compiles them.
 
 `SEALGATE_KERNEL` says otherwise: `0` builds none, `1` fails where it cannot be built (for those who publish wheels).
 """
@@ -15,19 +17,39 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _PACKAGE = ("scanner", "git", "kernel")
 
 
-class KernelHook(BuildHookInterface):
-    """Compiles `scanner/git/kernel/`: beside its sources for an editable installation, else into the wheel alone."""
+class CompilingHook(BuildHookInterface):
+    """Compiles the rules, and `scanner/git/kernel/`: beside its sources for an editable installation, else into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the extension to what the wheel holds."""
-        wanted = os.environ.get("SEALGATE_KERNEL", "")
-        if self.target_name != "wheel" or wanted == "0":
+        """Add what was compiled to what the wheel holds."""
+        if self.target_name != "wheel":
             return
-        self._folder = tempfile.mkdtemp(prefix="sealgate-kernel-")
+        self._folder = tempfile.mkdtemp(prefix="sealgate-build-")
+        if version != "editable":
+            self._add_rules(build_data)
+        wanted = os.environ.get("SEALGATE_KERNEL", "")
+        if wanted != "0":
+            self._add_kernel(version, build_data, must=wanted == "1")
+
+    def _add_rules(self, build_data: dict[str, Any]) -> None:
+        """Compile the rules for this machine; elsewhere, and after any change to them, they are compiled anew."""
+        sys.path.insert(0, self.root)
+        try:
+            from scanner.detect.prefilter import write_builtin
+
+            path = write_builtin(self._folder)
+        except Exception as error:  # noqa: BLE001 - the rules that come with it are good; whatever a library can raise
+            self.app.display_warning(f"the rules are not compiled, the first run will do that: {error}")
+            return
+        finally:
+            sys.path.remove(self.root)
+        build_data["force_include"][path] = f"scanner/rules/{os.path.basename(path)}"
+
+    def _add_kernel(self, version: str, build_data: dict[str, Any], *, must: bool) -> None:
         try:
             built = _compile(self.root, self._folder)
         except (Exception, SystemExit) as error:  # whatever a compiler that is not there can raise
-            if wanted == "1":
+            if must:
                 raise
             reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
             self.app.display_warning(f"the compiled kernel is left out, git will read every object: {reason}")

@@ -24,6 +24,8 @@ _FEW: Final = 8
 _LONGEST: Final = 7
 _LONGEST_IN_HEX: Final = 5
 _LONGEST_OF_UTF16: Final = 5
+# Of shorter forms too little shows through a second encoding.
+_SHORTEST_TWICE: Final = 6
 
 
 def literals(pattern: str) -> frozenset[bytes]:
@@ -118,8 +120,15 @@ def forms(patterns: Iterable[tuple[str, bool]]) -> list[Form]:
         # As commands for PowerShell are written. This and hex are rarer: as the rule writes it will do.
         found.update(_base64_forms(text[:_LONGEST].decode("latin-1").encode("utf-16-le"), _LONGEST_OF_UTF16))
         found.add(Form(text[:_LONGEST_IN_HEX].hex().encode(), HEX))
-    # Where a form stands that has another one within it, that one leads to the same run.
-    return sorted(form for form in found if not any(inner in found for inner in _within(form)))
+    once = _needed(found)
+    # And all of that in base64 once more.
+    twice = {form for known in once if len(known.text) >= _SHORTEST_TWICE for form in _base64_forms(known.text, _LONGEST)}
+    return sorted(_needed(once | twice))
+
+
+def _needed(found: set[Form]) -> set[Form]:
+    """Return the forms without those that have another one within them, which leads to the same run."""
+    return {form for form in found if not any(inner in found for inner in _within(form))}
 
 
 def _chosen(patterns: Iterable[tuple[str, bool]]) -> set[tuple[bytes, bool]]:

@@ -13,13 +13,22 @@ import hashlib
 import os
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import hyperscan
 
 from scanner import __version__
-from scanner.detect.rules import MAX_MATCH_BYTES, PackFile, Rule, dump_rule, load_rules, parse_rule
+from scanner.detect.rules import (
+    MAX_MATCH_BYTES,
+    PackFile,
+    Rule,
+    builtin_directory,
+    dump_rule,
+    load_rules,
+    parse_rule,
+    read_packs,
+)
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
@@ -97,18 +106,29 @@ class RuleSet:
 
 
 def load_ruleset(packs: Sequence[PackFile], disabled: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> RuleSet:
-    """Return the rule set of these packs, from the cache in the user's cache folder where there is one.
+    """Return the rule set of these packs, from the user's cache folder or as the package was built with it, where it is there.
 
     Raises `ConfigError` for a rule that cannot be used, naming file, line and rule.
     """
     digest = ruleset_digest(packs, disabled)
     folder = _cache_folder(environ or {})
-    ruleset = _read_cache(folder, digest) if folder else None
+    ruleset = _read_cache(folder, digest, _private) if folder else None
+    if ruleset is None:
+        # Whoever can write there can write the program too.
+        ruleset = _read_cache(builtin_directory(), digest, bool)
     if ruleset is None:
         ruleset = compile_ruleset(_enabled(load_rules(packs), disabled), digest)
         if folder:
             _write_cache(folder, ruleset)
     return ruleset
+
+
+def write_builtin(folder: str) -> str:
+    """Compile the rules that come with the program into a file of this folder, and return its path; for its build."""
+    packs = read_packs([builtin_directory()])
+    ruleset = compile_ruleset(load_rules(packs), ruleset_digest(packs))
+    _write_cache(folder, ruleset)
+    return os.path.join(folder, ruleset.digest)
 
 
 def compile_ruleset(rules: Sequence[Rule], digest: str = "") -> RuleSet:
@@ -193,7 +213,7 @@ def _enabled(rules: Sequence[Rule], disabled: Sequence[str]) -> tuple[Rule, ...]
 def ruleset_digest(packs: Sequence[PackFile], disabled: Sequence[str] = ()) -> str:
     """Return the digest of the rule set that these packs make."""
     made_of = hashlib.sha256(_FORMAT)
-    versions = f"{__version__} {getattr(hyperscan, '__version__', '')} {sys.version} {sys.platform}"
+    versions = f"{__version__} {getattr(hyperscan, '__version__', '')} {sys.version_info[:2]} {sys.platform}"
     for part in (versions.encode(), *(name.encode() for name in sorted(disabled)), b"", *(pack.data for pack in packs)):
         made_of.update(b"%d:" % len(part))
         made_of.update(part)
@@ -224,11 +244,11 @@ def _private(status: os.stat_result) -> bool:
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
-def _read_cache(folder: str, digest: str) -> RuleSet | None:
+def _read_cache(folder: str, digest: str, trust: Callable[[os.stat_result], bool]) -> RuleSet | None:
     try:
         descriptor = os.open(os.path.join(folder, digest), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         with open(descriptor, "rb") as stream:
-            if not _private(os.fstat(descriptor)):
+            if not trust(os.fstat(descriptor)):
                 return None
             content = stream.read(_MAX_CACHE_BYTES)
         if hashlib.sha256(content[32:]).digest() != content[:32]:

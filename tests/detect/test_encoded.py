@@ -80,7 +80,6 @@ def test_base64_that_is_wrapped_into_lines_is_read_as_one(end: bytes) -> None:
     assert match.location.end_line == 1 + len(lines)
 
 
-@pytest.mark.xfail(strict=True, reason="no literal shows through two encodings, so the outer one is not looked into")
 def test_encodings_within_encodings_are_named_outermost_first() -> None:
     inner = base64.b64encode(b"token=" + TOKEN + b" ")
     assert _described(b"x: " + base64.b64encode(b"again: " + inner + b" ")) == [(TOKEN, ("base64", "base64"))]

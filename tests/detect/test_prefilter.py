@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from planted import ROOT, clean_environ
 
+from scanner.detect import prefilter
 from scanner.detect.engine import Detector
 from scanner.detect.prefilter import RuleSet, compile_ruleset, load_ruleset
 from scanner.detect.rules import PackFile, load_rules
@@ -247,3 +248,36 @@ def test_a_rule_that_the_prefilter_cannot_take_is_named_in_the_error() -> None:
     rules = [*load_rules([PACK]), load_rules([OTHER])[0]._replace(pattern="(?P<secret>abcd(?:e){0}f)")]
     with pytest.raises(ConfigError, match="rule other-token: "):
         compile_ruleset(rules)
+
+
+def _built(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Compile the rules as the build of the package does; return the file."""
+    (folder / "rules").mkdir()
+    (folder / "rules" / "pack.yaml").write_bytes(PACK.data)
+    monkeypatch.setattr(prefilter, "builtin_directory", lambda: str(folder / "rules"))
+    return Path(prefilter.write_builtin(str(folder / "rules")))
+
+
+def test_what_was_compiled_with_the_package_is_used_and_leaves_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _built(tmp_path, monkeypatch).chmod(0o644)
+    monkeypatch.setattr(prefilter, "compile_ruleset", None)
+    assert _finds(_load(tmp_path)) == ["test-token"]
+    assert _entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 500])
+def test_what_was_compiled_elsewhere_or_is_damaged_is_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes
+) -> None:
+    _built(tmp_path, monkeypatch).write_bytes(damage)
+    assert _finds(_load(tmp_path)) == ["test-token"]
+    assert len(_entries(tmp_path)) == 1
+
+
+def test_other_rules_are_not_taken_from_what_was_compiled_with_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _built(tmp_path, monkeypatch)
+    assert _finds(_load(tmp_path, OTHER)) == ["other-token"]

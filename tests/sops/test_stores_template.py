@@ -17,7 +17,7 @@ metadata:
     several: lines */ -}}
 stringData:
   {{- toYaml .Values.secret.data | nindent 2 }}
-  password: "word-one"
+  password: "example-one"
   'user': {{ .Values.user | quote }}
   "url": postgres://me:word-two@{{ .Values.host }}/db # sealgate:allow
   {{ .Values.key }}: word-three
@@ -38,7 +38,7 @@ def test_helm():
     assert [(key, value) for key, value, _ in found] == [
         ("apiVersion", "v1"),
         ("kind", "Secret"),
-        ("password", "word-one"),
+        ("password", "example-one"),
         ("url", "postgres://me:word-two@/db"),
         ("", "word-three"),
         ("name", "café"),
@@ -46,7 +46,7 @@ def test_helm():
         ("after", "word-five"),
     ]
     places = {key: HELM[slice(*span)] for key, _, span in found}
-    assert places["password"] == b'"word-one"'
+    assert places["password"] == b'"example-one"'
     assert places["name"] == "café".encode()
     assert b"word-four" in places["pem"]
 
