@@ -67,8 +67,10 @@ def details(finding: Finding) -> Iterator[str]:
 
 
 def companion(related: Related) -> str:
-    """Return what belongs to a finding and where that stands, in the same file."""
-    return f"belongs with {related.name} {related.redacted} on line {related.location.start_line}"
+    """Return what belongs to a finding and where that stands, in the same file; and what an identifier says of itself."""
+    says = [part for part in related.reason.split("; ") if part.startswith("it ")] if related.role == "identifier" else []
+    told = f" ({'; '.join(says)})" if says else ""
+    return f"belongs with {related.name} {related.redacted} on line {related.location.start_line}{told}"
 
 
 def commit(provenance: Provenance) -> str:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much a finding or a gap weighs, so that all reports sort, group and judge alike."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from scanner.model import CONFIDENCES, GAP_KINDS, SEVERITIES, Finding, Gap, ScanResult
 
 
 class Group(NamedTuple):
-    """All places of one secret; `head` is the weightiest finding and speaks for the others."""
+    """All places of one secret, those of its key id among them; `head` is its weightiest finding and speaks for them."""
 
     head: Finding
     places: list[Finding]
@@ -34,19 +34,33 @@ def open_findings(result: ScanResult) -> Iterator[Finding]:
 
 
 def open_groups(result: ScanResult) -> list[Group]:
-    """Return the open findings by secret, the weightiest secret first and places at HEAD first in it."""
+    """Return the open findings by secret, the weightiest secret first and places at HEAD first in it.
+
+    An identifier is told of with its secret, if it has one wherever it stands, and that is at least as sure to fail.
+    """
     by_secret: dict[str, list[Finding]] = {}
     for finding in open_findings(result):
         by_secret.setdefault(finding.fingerprint, []).append(finding)
+    heads = {value: max(places, key=lambda place: weight(place, result)) for value, places in by_secret.items()}
+    places = {value: list(found) for value, found in by_secret.items()}
+    spots = {(finding.fingerprint, finding.path) for found in by_secret.values() for finding in found}
+    for value, found in by_secret.items():
+        owner = _owner(found, spots)
+        if owner in places and result.fails(heads[owner]) >= result.fails(heads[value]):
+            places[owner] += places.pop(value)
     groups = [
-        Group(
-            max(places, key=lambda place: weight(place, result)),
-            sorted(places, key=lambda place: place.provenance.at_head is False),
-        )
-        for places in by_secret.values()
+        Group(heads[value], sorted(found, key=lambda place: place.provenance.at_head is False))
+        for value, found in places.items()
     ]
     groups.sort(key=lambda group: weight(group.head, result), reverse=True)
     return groups
+
+
+def _owner(places: Sequence[Finding], spots: Collection[tuple[str, bytes]]) -> str:
+    """Return the secret that is identified at all of these places and open at their paths; nothing if there is none."""
+    halves = [{half.fingerprint for half in place.related if half.role == "secret"} for place in places]
+    common = set.intersection(*halves)
+    return min((value for value in common if all((value, place.path) in spots for place in places)), default="")
 
 
 def blocks(gap: Gap, result: ScanResult) -> bool:
