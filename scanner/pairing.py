@@ -82,7 +82,8 @@ def _near(secret: Sighting, identifiers: Sequence[Sighting]) -> Iterator[tuple[t
     at = bisect_left(identifiers, here, key=_location)
     for identifier in identifiers[max(0, at - _NEIGHBOURS) : at + _NEIGHBOURS]:
         lines, columns = _distance(*sorted((here, identifier.match.location)))
-        if lines <= _LINES and columns <= _COLUMNS:
+        # Two rules may take the same value for either half.
+        if lines <= _LINES and columns <= _COLUMNS and identifier.fingerprint != secret.fingerprint:
             yield (lines, columns), identifier
 
 

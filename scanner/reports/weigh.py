@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much a finding or a gap weighs, so that all reports sort, group and judge alike."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from scanner.model import CONFIDENCES, GAP_KINDS, SEVERITIES, Finding, Gap, ScanResult
@@ -41,26 +41,33 @@ def open_groups(result: ScanResult) -> list[Group]:
     by_secret: dict[str, list[Finding]] = {}
     for finding in open_findings(result):
         by_secret.setdefault(finding.fingerprint, []).append(finding)
-    heads = {value: max(places, key=lambda place: weight(place, result)) for value, places in by_secret.items()}
-    places = {value: list(found) for value, found in by_secret.items()}
-    spots = {(finding.fingerprint, finding.path) for found in by_secret.values() for finding in found}
-    for value, found in by_secret.items():
-        owner = _owner(found, spots)
-        if owner in places and result.fails(heads[owner]) >= result.fails(heads[value]):
-            places[owner] += places.pop(value)
-    groups = [
-        Group(heads[value], sorted(found, key=lambda place: place.provenance.at_head is False))
-        for value, found in places.items()
-    ]
-    groups.sort(key=lambda group: weight(group.head, result), reverse=True)
-    return groups
+    groups = {
+        value: Group(max(places, key=lambda place: weight(place, result)), _by_state(places))
+        for value, places in by_secret.items()
+    }
+    _join(groups, result)
+    return sorted(groups.values(), key=lambda group: weight(group.head, result), reverse=True)
 
 
-def _owner(places: Sequence[Finding], spots: Collection[tuple[str, bytes]]) -> str:
-    """Return the secret that is identified at all of these places and open at their paths; nothing if there is none."""
-    halves = [{half.fingerprint for half in place.related if half.role == "secret"} for place in places]
-    common = set.intersection(*halves)
-    return min((value for value in common if all((value, place.path) in spots for place in places)), default="")
+def _by_state(places: Iterable[Finding]) -> list[Finding]:
+    return sorted(places, key=lambda place: place.provenance.at_head is False)
+
+
+def _join(groups: dict[str, Group], result: ScanResult) -> None:
+    """Give the places of identifiers to the groups of their secrets."""
+    identifiers = {value: group for value, group in groups.items() if all(map(_secrets, group.places))}
+    for value, (head, places) in identifiers.items():
+        common = set.intersection(*map(_secrets, places))
+        for owner in sorted(common & groups.keys()):
+            paths = {place.path for place in groups[owner].places}
+            if paths.issuperset(place.path for place in places) and result.fails(groups[owner].head) >= result.fails(head):
+                groups[owner] = groups[owner]._replace(places=_by_state(groups[owner].places + groups.pop(value).places))
+                break
+
+
+def _secrets(place: Finding) -> set[str]:
+    """Return the secrets that a finding identifies."""
+    return {half.fingerprint for half in place.related if half.role == "secret"}
 
 
 def blocks(gap: Gap, result: ScanResult) -> bool:
