@@ -115,3 +115,9 @@ def test_what_silences_a_finding_is_said(folder: Path) -> None:
 def test_what_cannot_be_explained_is_an_error(folder: Path, what: str) -> None:
     outcome = sealgate("explain", what, cwd=folder)
     assert (outcome.code, outcome.out) == (2, "")
+
+
+def test_a_key_in_a_file_with_more_in_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "master.key").write_text("of production:\n" + "0123456789abcdef"[::-1] * 2 + "\n")
+    outcome = sealgate("explain", "master.key:2", cwd=tmp_path)
+    assert "rails-master-key-file matches, and is not reported: it is for a file with nothing else in it" in outcome.out

@@ -58,10 +58,12 @@ def leaky(repository: Path, work: Path) -> list[str]:
     folder = work / "leaky"
     shutil.rmtree(folder, ignore_errors=True)
     files = listed(check_out(repository, folder))
-    missing, lines = summary(files, reported(scan_with_sealgate(folder, work / "leaky.jsonl")))
+    places = scan_with_sealgate(folder, work / "leaky.jsonl")
+    (missing, lines), (silent, _) = summary(files, reported(places)), summary(files, places)
     risk = sum(files.values())
-    text = [f"{len(files) - len(missing)} of {len(files)} listed files have a finding; {lines} of {risk} lines."]
-    return [*text, *(f"- missed: {name}" for name in missing)]
+    text = f"{len(files) - len(silent)} of {len(files)} listed files have a finding, {len(files) - len(missing)} of them one"
+    text += f" of `medium` and above; {lines} of {risk} lines have such a one."
+    return [text, *(f"- {'missed' if name in silent else '`low` only'}: {name}" for name in missing)]
 
 
 def write_lists(result: Score, places: Sequence[Place], folder: Path) -> None:

@@ -32,6 +32,8 @@ def near_misses(rules: Iterable[Rule], expressions: Expressions, line: bytes, pa
 
 
 def _of_rule(rule: Rule, expressions: Expressions, line: bytes, path: bytes) -> list[NearMiss]:
+    if rule.whole and not glob_matches(rule.paths, path):
+        return []  # of a line somewhere it says nothing
     search = expressions.compile(rule.pattern, ignore_case=rule.ignore_case)
     matches = search(line, 0, len(line), len(line))
     return [NearMiss(rule.id, _reason(rule, line, match.span("secret"), path)) for match in matches]
@@ -49,4 +51,6 @@ def _reason(rule: Rule, line: bytes, span: tuple[int, int], path: bytes) -> str:
         weighed = weigh(near, start - first, end - first, path)
         if weighed.confidence is None:
             return weighed.reason
+    if rule.whole:
+        return "it is for a file with nothing else in it"
     return f"it is for {', '.join(rule.paths)}" if rule.paths and not glob_matches(rule.paths, path) else ""
