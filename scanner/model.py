@@ -324,6 +324,22 @@ class Suppression(NamedTuple):
     reason: str
 
 
+class Related(NamedTuple):
+    """What belongs to a finding and stands near it, in the same version of its file: the other half of a credential.
+
+    `role` is what it is to the finding: `identifier` (the key id of this secret key) or `secret` (the secret key of
+    this id). It has a finding of its own, by that fingerprint.
+    """
+
+    role: Literal["identifier", "secret"]
+    rule_id: str
+    name: str
+    location: Location
+    fingerprint: str
+    redacted: str
+    reason: str
+
+
 class Finding(NamedTuple):
     """One secret in one place, with everything a report needs, so that reports open no file.
 
@@ -332,7 +348,7 @@ class Finding(NamedTuple):
     `location` and `blob` speak of (the one at HEAD if it is still there). `remedy` is what mends this very
     finding, a command mostly; where it is empty, the rule's help is all there is to say. `line_hash` is what GitHub
     recognises the line by (`scanner.linehash`), where somebody asked for it. `line` is the source line as it is, cut to
-    some hundred bytes around the value.
+    some hundred bytes around the value. `related` is what belongs to it, nearest first.
     """
 
     rule: RuleInfo
@@ -353,6 +369,7 @@ class Finding(NamedTuple):
     remedy: str = ""
     line_hash: str = ""
     line: Secret = Secret(b"")
+    related: tuple[Related, ...] = ()
 
 
 class Stats(NamedTuple):

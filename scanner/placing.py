@@ -13,22 +13,26 @@ from typing import Final, NamedTuple
 from scanner.detect.engine import Match, resolve
 from scanner.detect.placed import at_path
 from scanner.display import decode_path, decode_text, one_line, redact, shorten
-from scanner.model import CONFIDENCES, Finding, Gap, Location, Place, Provenance, Source, Span
+from scanner.model import CONFIDENCES, Finding, Gap, Location, Place, Provenance, Related, Source, Span
+from scanner.pairing import Pairing
 from scanner.sighting import Seen, Sighting
 from scanner.triage import Mark
 
 _EXCERPT: Final = 160
+# Of secrets that one key id stands beside; each of them names the id.
+_MOST_RELATED: Final = 10
 _UNKNOWN: Final = Provenance("unreachable")
 # A blob without a place of its own is traced by its id.
 Origin = tuple[str | None, Place | None]
 
 
 class _Occurrence(NamedTuple):
-    """A sighting at one of its blob's places."""
+    """A sighting at one of its blob's places; `beside` are all that count there, itself among them."""
 
     sighting: Sighting
     seen: Seen
     provenance: Provenance
+    beside: Sequence[Sighting]
 
 
 class Findings(NamedTuple):
@@ -46,15 +50,17 @@ def place(source: Source, seen: Sequence[Seen], archives: Sequence[Origin], gaps
     # How a repository is packed must not decide between equals.
     for here in sorted(seen, key=lambda here: here.blob or "~"):
         for spot in _places(here.blob, here.place, traced):
-            for sighting in _at(here.sightings, spot.path):
-                occurrence = _Occurrence(sighting, here, spot.provenance)
+            beside = list(_at(here.sightings, spot.path))
+            for sighting in beside:
+                occurrence = _Occurrence(sighting, here, spot.provenance, beside)
                 groups.setdefault((sighting.fingerprint, spot.path), []).append(occurrence)
     result = Findings([], {})
-    lines = _Lines()
+    lines, pairing = _Lines(), Pairing()
     for (value, path), occurrences in groups.items():
         chosen, considered = _choose(occurrences)
         excerpt = lines.excerpt(chosen.sighting.match, chosen.seen)
-        result.found.append(_finding(value, path, chosen, occurrences, excerpt))
+        finding = _finding(value, path, chosen, occurrences, excerpt)
+        result.found.append(finding._replace(related=_related(chosen, occurrences, pairing)))
         if chosen.sighting.mark:
             result.marks[value, path] = list(dict.fromkeys(o.sighting.mark for o in considered if o.sighting.mark))
     _report_archives(archives, traced, gaps)
@@ -148,6 +154,19 @@ def _rank(occurrence: _Occurrence) -> tuple[int, int, Location]:
     """Surest first, then the earliest version, then the first place in it."""
     sure = CONFIDENCES.index(occurrence.sighting.match.value.confidence)
     return -sure, occurrence.provenance.order, occurrence.sighting.match.location
+
+
+def _related(chosen: _Occurrence, occurrences: Sequence[_Occurrence], pairing: Pairing) -> tuple[Related, ...]:
+    """Return what belongs to a secret in the version that is reported, at whichever place of it there."""
+    found = list(pairing.of(chosen.sighting, chosen.beside))
+    for other in occurrences:
+        if other.beside is chosen.beside:
+            found += pairing.of(other.sighting, other.beside)
+    # The same key id may stand beside the secret key twice.
+    halves: dict[str, Related] = {}
+    for related in found:
+        halves.setdefault(related.fingerprint, related)
+    return tuple(halves.values())[:_MOST_RELATED]
 
 
 def _finding(

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from scanner.cachedir import CacheFolder
 from scanner.gate import Counts, Outcome
-from scanner.model import Finding, Gap, Location, Provenance, RuleInfo, Secret
+from scanner.model import Finding, Gap, Location, Provenance, Related, RuleInfo, Secret
 from scanner.triage import Mark
 from scanner.verdicts import Ledger, add_verdicts, load_verdicts
 
@@ -87,7 +87,12 @@ def _dump(outcome: Outcome) -> bytes:
 def _plain(finding: Finding, rule: int) -> tuple[Any, ...]:
     """Return the finding without its secret, in parts that have no types of ours."""
     parts = finding._replace(rule=rule, secret=None, line=None)  # type: ignore[arg-type] # what stands for them here
-    return tuple(tuple(part) if isinstance(part, tuple) else part for part in parts)
+    return tuple(map(_bare, parts))
+
+
+def _bare(part: Any) -> Any:
+    """Return tuples of ours as plain ones, to any depth."""
+    return tuple(map(_bare, part)) if isinstance(part, tuple) else part
 
 
 def _load(content: bytes) -> Outcome | None:
@@ -116,4 +121,9 @@ def _finding(plain: Finding, rules: list[RuleInfo]) -> Finding:
         location=Location(*plain.location),
         provenance=Provenance(*plain.provenance),
         first=Provenance(*plain.first),
+        related=tuple(_related(Related(*related)) for related in plain.related),
     )
+
+
+def _related(plain: Related) -> Related:
+    return plain._replace(location=Location(*plain.location))

@@ -6,6 +6,7 @@ from scanner.model import (
     Gap,
     Location,
     Provenance,
+    Related,
     RuleInfo,
     ScanResult,
     Secret,
@@ -159,3 +160,16 @@ def make_result(**changes: object) -> ScanResult:
         fail_on="medium",
     )
     return base._replace(**changes)  # type: ignore[arg-type]
+
+
+def two_halves() -> ScanResult:
+    """Return a secret at three paths, its identifier beside it at two of them; the name of the identifier is hostile."""
+    acme = PAT._replace(id="acme-id", name="Acme [id](x) <b>", severity="high")
+    identifier = Related("identifier", acme.id, acme.name, Location(2, 5, 2, 25), "1" * 32, "acme…", "sure; it belongs to account 7")
+    findings = []
+    for path, provenance in ((b"a b.ini", OLD), (b"c.ini", NEW)):
+        place = finding(PAT, "pat", path, 3, provenance=provenance, first=OLD, related=(identifier,))
+        secret = Related("secret", PAT.id, PAT.name, place.location, place.fingerprint, place.redacted, place.reason)
+        other = {"fingerprint": "1" * 32, "redacted": "acme…", "location": identifier.location, "related": (secret,)}
+        findings += [finding(acme, "pat", path, 2, provenance=provenance, first=OLD, **other), place]
+    return make_result(findings=(*findings, finding(PAT, "pat", b"other", 1)))

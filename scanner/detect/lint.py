@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from scanner.detect.anchor import FAR, Anchor, anchor, width
@@ -26,11 +26,12 @@ _KEPT_GROUPS: Final = {"secret", "key"}
 def lint(rules: Sequence[Rule], vectors: Sequence[Vector]) -> Iterator[str]:
     """Yield complaints, each naming its rule."""
     counts = Counter((vector.rule_id, vector.positive) for vector in vectors)
+    known = {rule.id: rule for rule in rules}
     sound = []
     for rule in rules:
         in_pattern = list(_pattern(rule))
         sound += [] if in_pattern else [rule]
-        for complaint in (*in_pattern, *_texts(rule)):
+        for complaint in (*in_pattern, *_texts(rule), *_identifiers(rule, known)):
             yield f"rule {rule.id}: {complaint}"
         if counts[rule.id, False] < 1 or counts[rule.id, True] < 1:
             yield f"rule {rule.id}: needs a positive and a negative vector"
@@ -108,6 +109,14 @@ def _cost(rule: Rule) -> Iterator[str]:
     seconds = time.process_time() - started
     if seconds > _MAX_COMPILE_SECONDS:
         yield f"the prefilter needs {seconds:.2f} s for it: shorten what comes before the first literal"
+
+
+def _identifiers(rule: Rule, known: Mapping[str, Rule]) -> Iterator[str]:
+    for name in rule.identifiers:
+        if name not in known:
+            yield f"it is used with {name!r}, and there is no such rule"
+        elif name == rule.id or known[name].identifiers:
+            yield f"{name} identifies nothing: it has identifiers of its own"
 
 
 def _texts(rule: Rule) -> Iterator[str]:

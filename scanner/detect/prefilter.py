@@ -32,7 +32,7 @@ from scanner.detect.rules import (
 from scanner.errors import ConfigError
 from scanner.paths import glob_matches
 
-_FORMAT: Final = b"sealgate-rules-16"
+_FORMAT: Final = b"sealgate-rules-17"
 _MAX_CACHE_BYTES: Final = 64 * 1024 * 1024
 # A cache entry: SHA-256 of what follows; lengths of the rules' texts, their reaches and the anchors; these, the forms.
 _HEAD: Final = struct.Struct(">32sIII")

@@ -23,7 +23,10 @@ STRUCTURES: Final = ("kubernetes-secret",)
 
 
 class Rule(NamedTuple):
-    """One valid rule. `pattern` is text in Python's `re` syntax, meant for bytes; of a `whole` content where that is set."""
+    """One valid rule. `pattern` is text in Python's `re` syntax, meant for bytes; of a `whole` content where that is set.
+
+    `identifiers` are the ids of rules whose values name the one that this rule finds: `with` in a rule file.
+    """
 
     id: str
     name: str
@@ -42,6 +45,8 @@ class Rule(NamedTuple):
     whole: bool = False
     structure: str = ""
     slow: bool = False
+    identifiers: tuple[str, ...] = ()
+    # The last member: `prefilter` looks for it at the end of a rule's JSON.
     paths: tuple[str, ...] = ()
 
     def info(self) -> RuleInfo:
@@ -68,7 +73,9 @@ class PackFile(NamedTuple):
 
 _REQUIRED: Final = ("id", "name", "severity", "confidence", "pattern", "help", "references", "positive", "negative")
 _VECTORS: Final = ("positive", "negative")
-_OPTIONAL: Final = ("ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "structure", "whole", "paths")
+_OPTIONAL: Final = (
+    "ignore_case", "entropy", "proof", "near", "allow", "stored", "weigh", "slow", "structure", "whole", "paths", "with",
+)
 _ID: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -152,7 +159,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     _require(fits, where, "id must be lower case, digits and single hyphens")
     _require(entry["severity"] in SEVERITIES, where, f"severity must be one of {', '.join(SEVERITIES)}")
     _require(entry["confidence"] in CONFIDENCES[:3], where, f"confidence must be one of {', '.join(CONFIDENCES[:3])}")
-    for key in ("references", "allow", "paths"):
+    for key in ("references", "allow", "paths", "with"):
         _require(_is_strings(entry.get(key, [])), where, f"{key} must be a list of strings")
     _require(isinstance(entry.get("entropy", 0.0), int | float), where, "entropy must be a number")
     for key in ("ignore_case", "stored", "weigh", "slow", "whole"):
@@ -191,6 +198,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         whole=bool(entry.get("whole", False)),
         structure=entry.get("structure", ""),
         slow=bool(entry.get("slow", False)),
+        identifiers=tuple(entry.get("with", ())),
         paths=tuple(entry.get("paths", ())),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanner.display import decode_path, plural, short_id, shorten
-from scanner.model import Finding, Provenance
+from scanner.model import Finding, Provenance, Related
 
 _NAME_WIDTH: Final = 80
 _MESSAGES: Final = (b".git/commit/", b".git/tag/")
@@ -63,6 +63,14 @@ def details(finding: Finding) -> Iterator[str]:
         yield f"first in {commit(first)}"
     if finding.decoded_from:
         yield f"decoded from {' > '.join(finding.decoded_from)}"
+    yield from map(companion, finding.related)
+
+
+def companion(related: Related) -> str:
+    """Return what belongs to a finding and where that stands, in the same file; and what an identifier says of itself."""
+    says = [part for part in related.reason.split("; ") if part.startswith("it ")] if related.role == "identifier" else []
+    told = f" ({'; '.join(says)})" if says else ""
+    return f"belongs with {related.name} {related.redacted} on line {related.location.start_line}{told}"
 
 
 def commit(provenance: Provenance) -> str:

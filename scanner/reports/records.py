@@ -9,7 +9,7 @@ from collections import Counter
 
 from scanner import __version__
 from scanner.display import decode_path
-from scanner.model import CONFIDENCES, SEVERITIES, Finding, Gap, ScanResult, Stats
+from scanner.model import CONFIDENCES, SEVERITIES, Finding, Gap, Related, ScanResult, Stats
 from scanner.reports.weigh import blocks
 
 
@@ -96,6 +96,19 @@ def _why(finding: Finding, result: ScanResult) -> dict[str, object]:
         "rule_name": finding.rule.name,
         "help": finding.rule.help,
         "remedy": finding.remedy,
+        "related": [_related(related) for related in finding.related],
+    }
+
+
+def _related(related: Related) -> dict[str, object]:
+    return {
+        "role": related.role,
+        "rule_id": related.rule_id,
+        "rule_name": related.name,
+        **related.location._asdict(),
+        "fingerprint": related.fingerprint,
+        "redacted": related.redacted,
+        "reason": related.reason,
     }
 
 

@@ -28,7 +28,7 @@ from urllib.parse import quote_from_bytes
 from scanner import __version__
 from scanner.display import log_safe
 from scanner.errors import EXIT_CODES
-from scanner.model import GAP_KINDS, Finding, Gap, Location, ScanResult
+from scanner.model import GAP_KINDS, Finding, Gap, Location, Related, ScanResult
 from scanner.reports.descriptors import HOME, identifier, rule_descriptor, sentence, used_rules
 from scanner.reports.jsontext import to_json, write_array
 from scanner.reports.options import ReportOptions
@@ -47,6 +47,8 @@ _MAX_GZIP_BYTES: Final = 9_500_000
 _SURELY_FIT: Final = 1_000
 # Of a thousand that GitHub takes for a result: enough to go looking.
 _RELATED: Final = 10
+# The ids of other halves begin behind those of other places.
+_HALVES: Final = _RELATED + 2
 # Where an alert is shown that has no line; a region of no characters would be an insertion point.
 _TOP: Final = Location(1, 1, 1, 2)
 
@@ -212,6 +214,9 @@ def _related(finding: Finding, view: _View) -> Iterator[dict[str, object]]:
         yield _related_location(1, finding, where)
     for number, other in enumerate(view.others(finding), 2):
         yield _related_location(number, other, "the same secret" + (", in the history" if is_gone(other) else ""))
+    for number, half in enumerate(finding.related, _HALVES):
+        at = finding._replace(location=half.location)
+        yield _related_location(number, at, _plain(f"{half.name} '{half.redacted}', which belongs with it"))
 
 
 def _related_location(number: int, finding: Finding, text: str) -> dict[str, object]:
@@ -233,7 +238,13 @@ def _message(finding: Finding) -> str:
         parts.append(", no longer at HEAD but still in the history")
     if is_gone(finding) and is_file(finding):
         parts.append(f" ({position(finding)})")
-    return _plain(f"{''.join(parts)}. {sentence(finding.reason)}")
+    text = _plain(f"{''.join(parts)}. {sentence(finding.reason)}")
+    # GitHub shows a related location where the message has a link to it.
+    return text + "".join(_half(half, number) for number, half in enumerate(finding.related, _HALVES))
+
+
+def _half(half: Related, number: int) -> str:
+    return _plain(f" It belongs with {half.name} '{half.redacted}' on ") + f"[line {half.location.start_line}]({number})."
 
 
 def _plain(text: str) -> str:

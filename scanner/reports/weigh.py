@@ -8,7 +8,7 @@ from scanner.model import CONFIDENCES, GAP_KINDS, SEVERITIES, Finding, Gap, Scan
 
 
 class Group(NamedTuple):
-    """All places of one secret; `head` is the weightiest finding and speaks for the others."""
+    """All places of one secret, those of its key id among them; `head` is its weightiest finding and speaks for them."""
 
     head: Finding
     places: list[Finding]
@@ -34,19 +34,40 @@ def open_findings(result: ScanResult) -> Iterator[Finding]:
 
 
 def open_groups(result: ScanResult) -> list[Group]:
-    """Return the open findings by secret, the weightiest secret first and places at HEAD first in it."""
+    """Return the open findings by secret, the weightiest secret first and places at HEAD first in it.
+
+    An identifier is told of with its secret, if it has one wherever it stands, and that is at least as sure to fail.
+    """
     by_secret: dict[str, list[Finding]] = {}
     for finding in open_findings(result):
         by_secret.setdefault(finding.fingerprint, []).append(finding)
-    groups = [
-        Group(
-            max(places, key=lambda place: weight(place, result)),
-            sorted(places, key=lambda place: place.provenance.at_head is False),
-        )
-        for places in by_secret.values()
-    ]
-    groups.sort(key=lambda group: weight(group.head, result), reverse=True)
-    return groups
+    groups = {
+        value: Group(max(places, key=lambda place: weight(place, result)), _by_state(places))
+        for value, places in by_secret.items()
+    }
+    _join(groups, result)
+    return sorted(groups.values(), key=lambda group: weight(group.head, result), reverse=True)
+
+
+def _by_state(places: Iterable[Finding]) -> list[Finding]:
+    return sorted(places, key=lambda place: place.provenance.at_head is False)
+
+
+def _join(groups: dict[str, Group], result: ScanResult) -> None:
+    """Give the places of identifiers to the groups of their secrets."""
+    identifiers = {value: group for value, group in groups.items() if all(map(_secrets, group.places))}
+    for value, (head, places) in identifiers.items():
+        common = set.intersection(*map(_secrets, places))
+        for owner in sorted(common & groups.keys()):
+            paths = {place.path for place in groups[owner].places}
+            if paths.issuperset(place.path for place in places) and result.fails(groups[owner].head) >= result.fails(head):
+                groups[owner] = groups[owner]._replace(places=_by_state(groups[owner].places + groups.pop(value).places))
+                break
+
+
+def _secrets(place: Finding) -> set[str]:
+    """Return the secrets that a finding identifies."""
+    return {half.fingerprint for half in place.related if half.role == "secret"}
 
 
 def blocks(gap: Gap, result: ScanResult) -> bool:

@@ -40,6 +40,8 @@ def test_a_good_rule_gives_no_complaint() -> None:
         ({"help": "Revoke."}, "the help says in whole sentences what to do on a leak"),
         ({"help": "revoke it at once, and look for its use"}, "the help says in whole sentences what to do on a leak"),
         ({"references": ("http://example.org",)}, "not an https reference: http://example.org"),
+        ({"identifiers": ("no-such",)}, "it is used with 'no-such', and there is no such rule"),
+        ({"identifiers": ("test-token",)}, "test-token identifies nothing: it has identifiers of its own"),
         ({"entropy": 9.0}, "entropy is in bits per character, 0 to 6"),
         ({"entropy": float("nan")}, "entropy is in bits per character, 0 to 6"),
     ],

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from browser import PROGRAM, Browser, Page
-from sample_result import GENERIC, OLD, PAT, RAW, finding, make_result
+from sample_result import GENERIC, OLD, PAT, RAW, finding, make_result, two_halves
 
 from scanner.model import Gap, Provenance, ScanResult
 from scanner.reports import page as html
@@ -95,6 +95,13 @@ def test_since_is_the_earliest_of_all_places() -> None:
     early = OLD._replace(author="Early Bird <early@example.com>", order=-5)
     places = (finding(PAT, "pat", b"a", 1), finding(PAT, "pat", b"b", 1, first=early))
     assert "Early Bird" in text(make_result(findings=places)).partition("<dt>Since</dt>")[2].partition("</dd>")[0]
+
+
+def test_an_identifier_stands_with_its_secret() -> None:
+    written = text(two_halves())
+    assert written.count("<article") == 1
+    assert written.count("on line 2 (it belongs to account 7)") == 2
+    assert "<b> acme" not in written
 
 
 def test_many_places_and_gaps_are_folded_not_lost() -> None:

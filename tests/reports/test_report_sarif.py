@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import jsonschema
 import pytest
-from sample_result import OLD, PAT, finding, make_result
+from sample_result import OLD, PAT, finding, make_result, two_halves
 
 from scanner.model import Location, ScanResult
 from scanner.reports import sarif
@@ -236,3 +236,16 @@ def test_results_are_streamed() -> None:
     sarif.write(make_result(findings=(found,) * 25_000, gaps=()), out, ReportOptions())
     assert out.largest < 5_000
     assert len(json.loads(out.getvalue())["runs"][0]["results"]) == 25_000
+
+
+def test_the_other_half_is_a_related_location_that_the_message_links_to() -> None:
+    result = run(two_halves())["results"][1]
+    *others, half = result["relatedLocations"]
+    assert len(others) == 3
+    assert len({each["id"] for each in result["relatedLocations"]}) == 4
+    assert half["physicalLocation"] == {
+        "artifactLocation": {"uri": "a%20b.ini"},
+        "region": {"startLine": 2, "startColumn": 5, "endLine": 2, "endColumn": 25},
+    }
+    assert half["message"]["text"].startswith("Acme \\[id\\](x) <b> 'acme…'")
+    assert result["message"]["text"].endswith(f"It belongs with Acme \\[id\\](x) <b> 'acme…' on [line 2]({half['id']}).")

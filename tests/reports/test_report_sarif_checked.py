@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from multitool import findings_of, needed
-from sample_result import OLD, PAT, finding, make_result
+from sample_result import OLD, PAT, finding, make_result, two_halves
 
 from scanner.model import ScanResult
 from scanner.reports import sarif
@@ -29,6 +29,10 @@ def test_no_error_and_no_warning(nasty: ScanResult, tmp_path: Path, options: dic
 
 def test_clean(clean: ScanResult, tmp_path: Path) -> None:
     assert check(clean, tmp_path) == []
+
+
+def test_credentials_of_two_halves(tmp_path: Path) -> None:
+    assert check(two_halves(), tmp_path) == []
 
 
 def test_many(tmp_path: Path) -> None:

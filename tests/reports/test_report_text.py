@@ -4,7 +4,7 @@
 import io
 
 import pytest
-from sample_result import GENERIC, PAT, finding, make_result
+from sample_result import GENERIC, PAT, finding, make_result, two_halves
 
 from scanner.model import Gap, ScanResult
 from scanner.reports import text
@@ -97,6 +97,24 @@ def test_help_is_said_once_a_rule() -> None:
     found = tuple(finding(PAT, "pat", b"a", n, fingerprint=f"{n:032}") for n in range(1, 9))
     written = render(make_result(findings=found, gaps=()))
     assert sum(line.startswith("  do:") for line in written) == 1
+
+
+def test_an_identifier_stands_under_the_heading_of_its_secret() -> None:
+    lines = render(two_halves())
+    assert [line for line in lines if line.startswith(("CRITICAL", "HIGH"))] == [f"CRITICAL high  {PAT.name}  ghp_…"]
+    assert [line.strip() for line in lines if ".ini:" in line or "other:" in line] == [
+        "c.ini:3:9", "other:1:9", "c.ini:2:5", "a b.ini:3:9", "a b.ini:2:5",
+    ]  # fmt: skip
+    assert sum("belongs with Acme [id](x) <b> acme… on line 2 (it belongs to account 7)" in line for line in lines) == 2
+    assert lines[-1].startswith("INCOMPLETE")
+    assert "1 secret in 5 places, 1 fails the gate" in lines
+
+
+def test_an_identifier_that_stands_alone_somewhere_has_its_own_heading() -> None:
+    result = two_halves()
+    alone = result.findings[0]._replace(path=b"alone", related=())
+    lines = render(result._replace(findings=(*result.findings, alone)))
+    assert "2 secrets in 6 places, 2 fail the gate" in lines
 
 
 def test_very_many_secrets() -> None:
