@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -151,26 +150,3 @@ def test_variables_of_the_run_do_not_send_the_token_elsewhere(project: Project) 
     project.deploy(["vault_exec true"], secrets="secret/ci/app#user=APP")
     result = project.run(VAULT_ADDR="http://127.0.0.1:1", VAULT_NAMESPACE="")
     assert "PASS  deploy" in result.output, result.output
-
-
-def documents() -> list[Any]:
-    return list(yaml.safe_load_all(_TEMPLATE.read_text()))
-
-
-def test_every_input_is_used_and_described() -> None:
-    header, _ = documents()
-    body = _TEMPLATE.read_text().partition("\n---\n")[2]
-    for name, described in header["spec"]["inputs"].items():
-        assert described["description"]
-        assert f"$[[ inputs.{name} ]]" in body
-
-
-def test_the_schema_has_nothing_against_header_and_body(shell: Shell, tmp_path: Path) -> None:
-    program = Path(sys.executable).parent / "check-jsonschema"
-    if not program.exists():
-        pytest.skip("check-jsonschema is not installed")
-    parts = _TEMPLATE.read_text().split("\n---\n")
-    for name, part in zip(("header.yml", "body.yml"), parts, strict=True):
-        (tmp_path / name).write_text(part)
-    code, output = shell.run([program, "--builtin-schema", "vendor.gitlab-ci", "header.yml", "body.yml"], tmp_path)
-    assert code == 0, output
