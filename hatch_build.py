@@ -3,7 +3,8 @@
 
 Without the kernel Sealgate lets git read every object, without the rules a first run compiles them.
 
-`SEALGATE_KERNEL` says otherwise: `0` builds none, `1` fails where it cannot be built (for those who publish wheels).
+`SEALGATE_KERNEL` says otherwise of the kernel: `0` builds none, `1` fails where it cannot be built (for those who publish
+wheels).
 """
 
 import os
